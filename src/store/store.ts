@@ -34,7 +34,9 @@ export type PutCondition = { ifRevision: number } | { ifAbsent: true }
 export class StoreConflictError extends HoldfastError {
   readonly key: string
   constructor(key: string, message: string) {
-    super('store-conflict', message, { remedy: 'Somebody else changed it in between: look again and repeat.' })
+    super('store-conflict', message, {
+      remedy: 'Somebody else changed it in between: look again and repeat.',
+    })
     this.key = key
   }
 }

@@ -1,0 +1,137 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { HoldfastError, isErrno } from '../errors.ts'
+
+/**
+ * A lock between processes of one host that a killed holder cannot leave behind.
+ *
+ * The folder holds exactly one file, the token. Its name says who has it: `free`, or
+ * `held.PID.START.BOOT.NONCE`. Taking, giving back and taking over from a dead holder are all one
+ * rename of that very name, so of many who try at once one wins and the others see ENOENT.
+ */
+export interface ProcessLock {
+  /** Runs `action` alone. `recovered` is true when the former holder died with the lock in hand. */
+  run<T>(action: (recovered: boolean) => Promise<T>): Promise<T>
+}
+
+/** One queue for each folder: within a process nobody needs to poll. */
+const queues = new Map<string, Promise<unknown>>()
+
+/** @throws HoldfastError `lock-timeout`, naming the holder, when it is not free within `timeoutMs` (20,000). */
+export function processLock(folder: string, options: { timeoutMs?: number } = {}): ProcessLock {
+  const timeoutMs = options.timeoutMs ?? 20_000
+  const alone = async <T>(action: (recovered: boolean) => Promise<T>): Promise<T> => {
+    const { token, recovered } = await take(folder, timeoutMs)
+    try {
+      return await action(recovered)
+    } finally {
+      await rename(join(folder, token), join(folder, 'free'))
+    }
+  }
+  return {
+    run: (action) => {
+      const result = (queues.get(folder) ?? Promise.resolve()).then(() => alone(action))
+      const settled = result.catch(() => {})
+      queues.set(folder, settled)
+      settled.then(() => {
+        if (queues.get(folder) === settled) queues.delete(folder)
+      })
+      return result
+    },
+  }
+}
+
+async function take(folder: string, timeoutMs: number): Promise<{ token: string; recovered: boolean }> {
+  const mine = await ownToken()
+  const until = Date.now() + timeoutMs
+  for (;;) {
+    const token = await currentToken(folder)
+    if (token === undefined) {
+      await createToken(folder)
+      continue
+    }
+    const holderDied = token !== 'free' && !(await holderIsAlive(token))
+    if (token === 'free' || holderDied) {
+      try {
+        await rename(join(folder, token), join(folder, mine))
+        return { token: mine, recovered: holderDied }
+      } catch (error) {
+        if (!isErrno(error, 'ENOENT')) throw error
+        continue
+      }
+    }
+    if (Date.now() > until) {
+      const pid = token.split('.')[1]
+      throw new HoldfastError(
+        'lock-timeout',
+        `process ${pid} has held the lock ${folder} for ${timeoutMs} ms`,
+        {
+          remedy: `Look what process ${pid} does; the lock is free as soon as it ends.`,
+        },
+      )
+    }
+    await sleep(1 + Math.random() * 4)
+  }
+}
+
+async function currentToken(folder: string): Promise<string | undefined> {
+  try {
+    const names = await readdir(folder)
+    return names.find((name) => name === 'free' || name.startsWith('held.'))
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined
+    throw error
+  }
+}
+
+/**
+ * A folder with its token inside appears in one rename, which fails when another one is there.
+ * An empty folder cannot be the lock: the token never leaves it.
+ */
+async function createToken(folder: string): Promise<void> {
+  const draft = `${folder}.${randomBytes(6).toString('hex')}`
+  await mkdir(draft, { mode: 0o700 })
+  await writeFile(join(draft, 'free'), '', { mode: 0o600 })
+  try {
+    await rename(draft, folder)
+  } catch (error) {
+    await rm(draft, { recursive: true, force: true })
+    if (!isErrno(error, 'ENOTEMPTY', 'EEXIST')) throw error
+  }
+}
+
+async function ownToken(): Promise<string> {
+  const start = await startTimeOf(process.pid)
+  return `held.${process.pid}.${start ?? 0}.${await bootId()}.${randomBytes(6).toString('hex')}`
+}
+
+async function holderIsAlive(token: string): Promise<boolean> {
+  const [, pid, start, boot] = token.split('.')
+  return boot === (await bootId()) && start === (await startTimeOf(Number(pid)))
+}
+
+let knownBootId: string | undefined
+async function bootId(): Promise<string> {
+  knownBootId ??= (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim().replaceAll('-', '')
+  return knownBootId
+}
+
+/**
+ * Start time in clock ticks since boot, which tells a reused pid from the former process;
+ * undefined when it has ended. A zombie has ended, unless some of its threads still run.
+ */
+export async function startTimeOf(pid: number): Promise<string | undefined> {
+  let stat: string
+  try {
+    stat = await readFile(`/proc/${pid}/stat`, 'utf8')
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ESRCH')) return undefined
+    throw error
+  }
+  // The command's name is in parentheses and may hold anything: count from the last one.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  const ended = fields[0] === 'X' || (fields[0] === 'Z' && Number(fields[17]) <= 1)
+  return ended ? undefined : fields[19]
+}
