@@ -2,6 +2,7 @@
  * The local cloud's two halves meet here: `network`, `machine`, `volume` and the balancer act on
  * this host; the daemon (`daemon.ts`) decides when.
  */
+import type { EtcdName } from '../../spec/types.ts'
 import type { Machine, UserData, Volume } from '../cloud.ts'
 
 /** What is remembered about one local cluster, in `HOME/local/clusters/NAME/cluster.json`. */
@@ -12,6 +13,12 @@ export interface LocalCluster {
   network?: { cidr: string; gateway: string; device: string; egress: 'none' | 'nat' }
   endpoint?: { address: string; port: number }
   groups: Record<string, LocalGroup>
+  /** Where the machines' state store is; remembered because the machines ask for it through the daemon. */
+  storeUrl?: string
+  /** Sizes that a master may ask for when a volume of its seat was lost; from the last create-volume steps. */
+  volumeSizesGib?: Partial<Record<EtcdName, number>>
+  /** The address given out last, so that a replacement does not get its predecessor's at once. */
+  lastAddress?: string
 }
 
 export interface LocalGroup {
@@ -20,6 +27,20 @@ export interface LocalGroup {
   zones: string[]
   size: number
   userData: UserData
+  /** What its machines are made from. */
+  assets?: MachineAssets
+  /** The last machines of this group that died by themselves, oldest first; see `reconcile.ts`. */
+  deaths?: Death[]
+}
+
+export interface Death {
+  machine: string
+  /** RFC 3339. */
+  at: string
+  /** From its start to its death, at least; 0 for one that never came up. */
+  livedMs: number
+  /** What was seen, where anything is known. */
+  reason?: string
 }
 
 /** `HOME/local/clusters/NAME/machines/ID/machine.json`. */
@@ -29,6 +50,14 @@ export interface LocalMachine extends Machine {
   device: string
   /** The nspawn process and its start time in clock ticks, so that a reused pid is noticed. */
   process?: { pid: number; startTime: string }
+  /** It is to start again on its own disk with its own id: what for. Written before it is stopped. */
+  restart?: string
+  /** It is to go away: what for. */
+  doomed?: string
+  /** Attaching is refused until released; for drills (a volume that does not come back after a reboot). */
+  withholdVolumes?: boolean
+  /** Why it does not run. */
+  trouble?: string
 }
 
 /** `HOME/local/clusters/NAME/volumes/ID.json`; the data is in `ID.img` beside it. */
