@@ -1,0 +1,154 @@
+import type { Death, LocalCluster, LocalGroup, LocalMachine } from './parts.ts'
+
+/**
+ * What the local cloud does next for one cluster. Pure: no clock, no randomness, no look at the host.
+ *
+ * A group keeps its size. A machine that died is gone for good and a new one takes its place, as in
+ * any cloud; only after the HOST was rebooted (its bridge is gone although the record has one) does
+ * every machine start again on its own disk, because then nobody pulled a machine's plug.
+ */
+export interface Seen {
+  cluster: LocalCluster
+  machines: readonly SeenMachine[]
+  /** False when the record has a network and the host has none. */
+  networkThere: boolean
+  /** Names of the masters that the balancer sends to now; undefined while there is no endpoint. */
+  targets?: readonly string[]
+  /** Milliseconds since 1970. */
+  now: number
+}
+
+export interface SeenMachine {
+  machine: LocalMachine
+  alive: boolean
+  /** An action on it is under way. */
+  busy?: 'starting' | 'stopping'
+}
+
+export type Action =
+  /** The host was rebooted: mark these for a restart (lasting), then make the network again. */
+  | { action: 'recover-network'; restart: string[] }
+  | { action: 'start-machine'; group: string; zone: string }
+  /** On its own disk, with its own id. */
+  | { action: 'restart-machine'; machine: string }
+  /** Stop it; its record already says that it is to start again. */
+  | { action: 'stop-for-restart'; machine: string }
+  /** It died by itself: make sure that nothing of it runs, then forget it. */
+  | { action: 'remove-dead'; machine: string }
+  | { action: 'terminate-machine'; machine: string; reason: string }
+  | { action: 'set-targets'; targets: string[] }
+  /** Nothing to do before `until`, although something is missing: machines die as soon as they start. */
+  | { action: 'wait'; group: string; until: number; reason: string }
+
+/** A machine that lived no longer than this died "at once"; only such deaths make the group wait. */
+export const quickDeathMs = 20_000
+const deathWindowMs = 10 * 60_000
+const patientAfter = 5
+const patientDelayMs = 60_000
+
+/** The actions that can begin now; those on machines that are busy wait for the next look. */
+export function reconcile(seen: Seen): Action[] {
+  const { cluster, machines } = seen
+  if (cluster.network && !seen.networkThere) {
+    const restart = machines.filter(({ machine }) => !machine.doomed).map(({ machine }) => machine.id)
+    return [{ action: 'recover-network', restart }]
+  }
+  const actions: Action[] = []
+  for (const one of machines) {
+    const group = cluster.groups[one.machine.group]
+    const action = one.busy ? undefined : nextForMachine(one, group, seen.now)
+    if (action) actions.push(action)
+  }
+  for (const group of Object.values(cluster.groups)) actions.push(...keepSize(group, seen))
+  const targets = wantedTargets(machines)
+  if (seen.targets && targets.join() !== [...seen.targets].sort().join()) {
+    actions.push({ action: 'set-targets', targets })
+  }
+  return actions
+}
+
+function nextForMachine(seen: SeenMachine, group: LocalGroup | undefined, now: number): Action | undefined {
+  const { machine, alive } = seen
+  if (!group)
+    return { action: 'terminate-machine', machine: machine.id, reason: `group ${machine.group} is gone` }
+  if (machine.doomed) return { action: 'terminate-machine', machine: machine.id, reason: machine.doomed }
+  if (machine.restart && alive) return { action: 'stop-for-restart', machine: machine.id }
+  if (machine.restart) {
+    const wait = backOff(group, now)
+    return wait ?? { action: 'restart-machine', machine: machine.id }
+  }
+  return alive ? undefined : { action: 'remove-dead', machine: machine.id }
+}
+
+function keepSize(group: LocalGroup, seen: Seen): Action[] {
+  const all = seen.machines.filter(({ machine }) => machine.group === group.name)
+  const kept = all.filter(isKept)
+  if (kept.length > group.size) return terminateSurplus(group, kept)
+  // Of a master's group never two at a time: a dead one's processes may hold its seat's volumes.
+  const standing = group.role === 'master' ? all.length : kept.length
+  const missing = group.size - standing
+  if (missing <= 0) return []
+  const wait = backOff(group, seen.now)
+  if (wait) return [wait]
+  const zones = kept.map(({ machine }) => machine.zone)
+  const actions: Action[] = []
+  for (let count = 0; count < missing; count++) {
+    const zone = emptiestZone(group.zones, zones)
+    if (zone === undefined) return actions
+    zones.push(zone)
+    actions.push({ action: 'start-machine', group: group.name, zone })
+  }
+  return actions
+}
+
+/** Counts towards the group's size: it runs, is being started, or will start again. */
+const isKept = ({ machine, alive, busy }: SeenMachine): boolean =>
+  !machine.doomed && ((alive && busy !== 'stopping') || busy === 'starting' || machine.restart !== undefined)
+
+/** The newest first: the oldest have proven themselves and hold the most work. */
+function terminateSurplus(group: LocalGroup, kept: readonly SeenMachine[]): Action[] {
+  const newestFirst = [...kept].sort(
+    (one, other) =>
+      other.machine.bootedAt.localeCompare(one.machine.bootedAt) ||
+      other.machine.id.localeCompare(one.machine.id),
+  )
+  const reason = `group ${group.name} has ${group.size} machines`
+  return newestFirst
+    .slice(0, kept.length - group.size)
+    .filter(({ busy }) => !busy)
+    .map(({ machine }) => ({ action: 'terminate-machine', machine: machine.id, reason }))
+}
+
+function emptiestZone(zones: readonly string[], taken: readonly string[]): string | undefined {
+  const count = (zone: string) => taken.filter((other) => other === zone).length
+  return [...zones].sort((one, other) => count(one) - count(other))[0]
+}
+
+function wantedTargets(machines: readonly SeenMachine[]): string[] {
+  return machines
+    .filter((seen) => seen.machine.role === 'master' && isKept(seen))
+    .map(({ machine }) => machine.id)
+    .sort()
+}
+
+/** The first replacements come at once, then later and later; never a hot loop. */
+function backOff(group: LocalGroup, now: number): (Action & { action: 'wait' }) | undefined {
+  const quick = quickDeaths(group.deaths ?? [], now)
+  const last = quick.at(-1)
+  if (!last) return undefined
+  const delayMs =
+    quick.length >= patientAfter ? patientDelayMs : quick.length < 2 ? 0 : 1_000 * 2 ** (quick.length - 2)
+  const until = Date.parse(last.at) + delayMs
+  if (now >= until) return undefined
+  const why = last.reason ? `; the last: ${last.reason}` : ''
+  const reason = `${quick.length} machines of group ${group.name} died within ${quickDeathMs / 1000} s of their start${why}`
+  return { action: 'wait', group: group.name, until, reason }
+}
+
+const quickDeaths = (deaths: readonly Death[], now: number): Death[] =>
+  deaths.filter((death) => death.livedMs < quickDeathMs && now - Date.parse(death.at) < deathWindowMs)
+
+/** The deaths worth keeping in the record, with one more. */
+export function withDeath(deaths: readonly Death[] = [], death: Death): Death[] {
+  return [...deaths, death].slice(-patientAfter)
+}
