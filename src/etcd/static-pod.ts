@@ -1,0 +1,60 @@
+import { ports } from '../constants.ts'
+import type { EtcdName } from '../spec/types.ts'
+import { type MemberFlags, memberFlags } from './member-flags.ts'
+
+export const podFile = (etcd: EtcdName): string => `etcd-${etcd}.yaml`
+
+export interface EtcdPod {
+  image: string
+  member: MemberFlags
+  /** On the machine: `MOUNT/CLUSTERID-MEMBERID`. The pod does not start where it is missing. */
+  hostDataDir: string
+  hostPkiDir: string
+}
+
+/** The static pod of one member, as kubelet reads it (JSON is YAML). */
+export function renderEtcdPod(pod: EtcdPod): string {
+  const { etcd } = pod.member
+  const probe = (path: string) => ({
+    httpGet: { host: '127.0.0.1', port: ports.etcd[etcd].metrics, path, scheme: 'HTTP' },
+  })
+  const manifest = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name: `etcd-${etcd}`,
+      namespace: 'kube-system',
+      labels: { component: `etcd-${etcd}`, tier: 'control-plane' },
+    },
+    spec: {
+      hostNetwork: true,
+      priorityClassName: 'system-node-critical',
+      securityContext: { seccompProfile: { type: 'RuntimeDefault' } },
+      containers: [
+        {
+          name: 'etcd',
+          image: pod.image,
+          imagePullPolicy: 'IfNotPresent',
+          command: ['etcd', ...memberFlags(pod.member)],
+          // Under memory pressure events falls before main.
+          resources: { requests: { cpu: '50m', memory: etcd === 'main' ? '100Mi' : '50Mi' } },
+          livenessProbe: { ...probe('/livez'), failureThreshold: 8, periodSeconds: 10, timeoutSeconds: 15 },
+          readinessProbe: { ...probe('/readyz'), failureThreshold: 3, periodSeconds: 1, timeoutSeconds: 15 },
+          startupProbe: { ...probe('/livez'), failureThreshold: 240, periodSeconds: 1, timeoutSeconds: 15 },
+          volumeMounts: [
+            { name: 'data', mountPath: pod.member.dataDir },
+            { name: 'pki', mountPath: pod.member.pkiDir, readOnly: true },
+            // kubelet gives host-network pods a copy of /etc/hosts that never changes; this one does.
+            { name: 'hosts', mountPath: '/etc/hosts', readOnly: true },
+          ],
+        },
+      ],
+      volumes: [
+        { name: 'data', hostPath: { path: pod.hostDataDir, type: 'Directory' } },
+        { name: 'pki', hostPath: { path: pod.hostPkiDir, type: 'Directory' } },
+        { name: 'hosts', hostPath: { path: '/etc/hosts', type: 'File' } },
+      ],
+    },
+  }
+  return `${JSON.stringify(manifest, null, 2)}\n`
+}
