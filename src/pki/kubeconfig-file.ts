@@ -1,0 +1,166 @@
+import { randomBytes } from 'node:crypto'
+import { chown, mkdir, open, readFile, realpath, rename, stat, unlink } from 'node:fs/promises'
+import { delimiter, dirname, join, resolve } from 'node:path'
+import { type Document, isMap, isSeq, parseDocument, type YAMLMap, YAMLSeq } from 'yaml'
+import { HoldfastError, isErrno, messageOf } from '../errors.ts'
+import { entriesOf, type KubeconfigInput } from './kubeconfig.ts'
+import { withKubeconfigLock } from './kubeconfig-lock.ts'
+
+/** The files that kubectl reads: KUBECONFIG's, in order, or `~/.kube/config`. */
+export function kubeconfigFiles(env: NodeJS.ProcessEnv, userHome: string): string[] {
+  const named = (env.KUBECONFIG ?? '').split(delimiter).filter((path) => path !== '')
+  return named.length > 0 ? named.map((path) => resolve(path)) : [join(userHome, '.kube', 'config')]
+}
+
+/** The file that kubectl writes new entries to: the first that is there, else the last. */
+export async function kubeconfigTarget(files: readonly string[]): Promise<string> {
+  for (const file of files) if (await isThere(file)) return file
+  const last = files.at(-1)
+  if (last === undefined) throw new TypeError('no kubeconfig file was named')
+  return last
+}
+
+/** Who shall own new files and folders: with sudo, the caller. Existing files keep their owner. */
+export interface FileOwner {
+  uid: number
+  gid: number
+}
+
+/**
+ * Adds or replaces cluster, user and context in the user's file and makes the context the current
+ * one. Comments, order and everything else stay. Atomic; 0600; symbolic links are followed.
+ * @throws HoldfastError `kubeconfig-broken` (nothing was changed), `kubeconfig-locked`.
+ */
+export async function mergeKubeconfig(
+  file: string,
+  entry: KubeconfigInput,
+  owner?: FileOwner,
+): Promise<void> {
+  await change(file, owner, (document) => {
+    for (const [list, [item]] of Object.entries(entriesOf(entry))) {
+      if (item) setEntry(document, list, item)
+    }
+    document.set('current-context', entry.context)
+    if (!document.has('apiVersion')) document.set('apiVersion', 'v1')
+    if (!document.has('kind')) document.set('kind', 'Config')
+    return true
+  })
+}
+
+/** Removes cluster, user and context called `name`; does not touch a file without them. True if anything was there. */
+export async function removeFromKubeconfig(file: string, name: string): Promise<boolean> {
+  if (!(await isThere(file))) return false
+  return change(file, undefined, (document) => {
+    let changed = false
+    for (const list of ['clusters', 'contexts', 'users']) {
+      const entries = document.get(list)
+      if (!isSeq(entries)) continue
+      const kept = entries.items.filter((item) => nameOf(item) !== name)
+      changed ||= kept.length !== entries.items.length
+      entries.items = kept
+    }
+    if (document.get('current-context') === name) {
+      document.set('current-context', '')
+      changed = true
+    }
+    return changed
+  })
+}
+
+/** Reads, edits and replaces under the lock. `edit` says whether there is anything to write. */
+async function change(
+  file: string,
+  owner: FileOwner | undefined,
+  edit: (document: Document) => boolean,
+): Promise<boolean> {
+  const folder = await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+  if (folder && owner) await chown(folder, owner.uid, owner.gid)
+  const target = await followLink(file)
+  return withKubeconfigLock(file, async () => {
+    const text = await readIfThere(target)
+    const document = parse(file, text ?? '')
+    if (!edit(document)) return false
+    await replace(target, document.toString({ lineWidth: 0 }), owner)
+    return true
+  })
+}
+
+function parse(file: string, text: string): Document {
+  const broken = (reason: string) =>
+    new HoldfastError('kubeconfig-broken', `${file} is no kubeconfig: ${reason}. It was not changed.`, {
+      remedy: `Mend or move away ${file}, or name another file in KUBECONFIG.`,
+    })
+  const document = parseDocument(text)
+  const [error] = document.errors
+  if (error) throw broken(error.message.split('\n')[0] ?? 'bad YAML')
+  if (document.contents === null)
+    document.contents = document.createNode({}) as unknown as typeof document.contents
+  if (!isMap(document.contents)) throw broken('it holds no mapping')
+  for (const list of ['clusters', 'contexts', 'users']) {
+    const value: unknown = document.get(list)
+    if (value !== undefined && value !== null && !isSeq(value)) throw broken(`"${list}" is no list`)
+  }
+  return document as unknown as Document
+}
+
+function setEntry(document: Document, list: string, item: { name: string }): void {
+  let entries = document.get(list)
+  if (!isSeq(entries)) {
+    entries = new YAMLSeq()
+    document.set(list, entries)
+  }
+  const sequence = entries as YAMLSeq
+  // `[]` is written in flow style; entries that were added to it would be unreadable.
+  if (sequence.items.length === 0) sequence.flow = false
+  const node = document.createNode(item) as YAMLMap
+  const at = sequence.items.findIndex((existing) => nameOf(existing) === item.name)
+  if (at >= 0) sequence.items[at] = node
+  else sequence.items.push(node)
+}
+
+const nameOf = (item: unknown): unknown => (isMap(item) ? item.get('name') : undefined)
+
+async function replace(path: string, text: string, owner: FileOwner | undefined): Promise<void> {
+  const before = await stat(path).catch(() => undefined)
+  const draft = `${path}.${randomBytes(6).toString('hex')}.tmp`
+  try {
+    const handle = await open(draft, 'wx', 0o600)
+    try {
+      await handle.writeFile(text)
+      const keep = before ?? owner
+      if (keep && process.getuid?.() === 0) await handle.chown(keep.uid, keep.gid)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    await rename(draft, path)
+  } catch (error) {
+    await unlink(draft).catch(() => {})
+    throw new HoldfastError('kubeconfig-not-writable', `${path} could not be written: ${messageOf(error)}`, {
+      remedy: 'Name a file that can be written in KUBECONFIG.',
+      cause: error,
+    })
+  }
+}
+
+/** Where a symbolic link leads, also when nothing is there yet. */
+async function followLink(file: string): Promise<string> {
+  try {
+    return await realpath(file)
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error
+    return join(await realpath(dirname(file)), file.slice(dirname(file).length).replace(/^\//, ''))
+  }
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined
+    throw error
+  }
+}
+
+const isThere = async (path: string): Promise<boolean> =>
+  (await stat(path).catch(() => undefined)) !== undefined
