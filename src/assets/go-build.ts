@@ -1,0 +1,86 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { runCommand } from './command.ts'
+import type { Making } from './recipe.ts'
+import { architecture } from './versions.ts'
+
+/** Our own Go modules, one a component; their go.sum files are the checksums of what is built. */
+export const modulesDir = fileURLToPath(new URL('../../assets/modules', import.meta.url))
+
+export interface GoBuild {
+  /** Folder of the module, below `modulesDir` unless absolute. */
+  readonly module: string
+  readonly packages: readonly string[]
+  readonly tags?: readonly string[]
+  /** Values set by the linker, `-X NAME=VALUE`. */
+  readonly variables?: Readonly<Record<string, string>>
+  /** Binaries whose name is not the package's: from → to. */
+  readonly renames?: Readonly<Record<string, string>>
+}
+
+const buildTimeoutMs = 3_600_000
+
+/** The flags, which are also what a build's key is made of. Others than these relink everything. */
+export function goArguments(build: GoBuild): string[] {
+  const variables = Object.entries(build.variables ?? {}).map(([name, value]) => `-X ${name}=${value}`)
+  return [
+    '-mod=readonly',
+    '-trimpath',
+    ...(build.tags ? ['-tags', build.tags.join(',')] : []),
+    '-ldflags',
+    ['-s -w', ...variables].join(' '),
+  ]
+}
+
+/** What a build is made from: flags, packages and the content of the module's own files. */
+export function goIngredients(build: GoBuild, ownFiles: readonly string[] = []): string[] {
+  const contents = ['go.mod', 'go.sum', ...ownFiles].map((name) => {
+    const hash = createHash('sha256')
+    try {
+      hash.update(readFileSync(join(moduleDir(build), name)))
+    } catch {
+      // A module without dependencies has no go.sum.
+    }
+    return `${name} ${hash.digest('hex')}`
+  })
+  return [...goArguments(build), ...build.packages, ...contents, JSON.stringify(build.renames ?? {})]
+}
+
+const moduleDir = (build: GoBuild): string =>
+  build.module.startsWith('/') ? build.module : join(modulesDir, build.module)
+
+/** Builds static binaries into `dir`; Go's own cache keeps what was compiled if it is killed. */
+export async function goBuild(build: GoBuild, dir: string, making: Making): Promise<void> {
+  let compiled = 0
+  let downloaded = 0
+  const say = () =>
+    making.progress(`${downloaded ? `downloaded ${downloaded} modules, ` : ''}compiled ${compiled} packages`)
+  const ticker = setInterval(say, 1000)
+  try {
+    making.progress('compiling')
+    await runCommand('go', ['build', '-v', ...goArguments(build), '-o', `${dir}/`, ...build.packages], {
+      cwd: moduleDir(build),
+      env: {
+        ...making.context.env,
+        CGO_ENABLED: '0',
+        GOOS: 'linux',
+        GOARCH: architecture(),
+        // A go.work of a folder above must not take part.
+        GOWORK: 'off',
+      },
+      timeoutMs: buildTimeoutMs,
+      onLine: (line) => {
+        if (line.startsWith('go: downloading')) downloaded++
+        else if (/^[\w.~-]+(\/[\w.~-]+)*$/.test(line)) compiled++
+      },
+      remedy:
+        'Install Go 1.26 or newer and run the command again, or name a bundle made by `holdfast assets bundle` on another machine.',
+    })
+  } finally {
+    clearInterval(ticker)
+  }
+  for (const [from, to] of Object.entries(build.renames ?? {})) await rename(join(dir, from), join(dir, to))
+}
