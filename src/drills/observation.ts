@@ -1,0 +1,79 @@
+import { z } from 'zod'
+import type { Cloud, Inventory } from '../clouds/cloud.ts'
+import { messageOf } from '../errors.ts'
+import { nowMs } from './clock.ts'
+import { type EtcdProbe, type EtcdStatus, etcdGatewayProbe } from './etcd-status.ts'
+import { type HttpsClient, httpsClient } from './https-client.ts'
+import { type KubeconfigSource, readKubeconfig } from './kubeconfig.ts'
+
+/** What was seen of a cluster at one moment. Parts that could not be seen are missing. */
+export interface Observation {
+  atMs: number
+  inventory: Inventory
+  etcd: { main?: EtcdStatus; events?: EtcdStatus }
+  /** Milliseconds since the epoch of the last renewal, by node name. */
+  leases?: Record<string, number>
+  endpoint?: EndpointTarget[]
+}
+
+export interface EndpointTarget {
+  name: string
+  up: boolean
+}
+
+export interface ObserverOptions {
+  cloud: Pick<Cloud, 'observe' | 'host'>
+  cluster: string
+  kubeconfig: KubeconfigSource
+  context?: string
+  /** What the load balancer thinks of each apiserver. */
+  endpointTargets: (cluster: string) => Promise<EndpointTarget[]>
+  /** Default: etcd's JSON gateway on each master. */
+  etcd?: EtcdProbe
+}
+
+export interface Observer {
+  /** Never throws for a part that does not answer; only when the cloud itself cannot be asked. */
+  observe(): Promise<Observation>
+}
+
+const leasesSchema = z.object({
+  items: z.array(
+    z.object({ metadata: z.object({ name: z.string() }), spec: z.object({ renewTime: z.string() }) }),
+  ),
+})
+const timeoutMs = 1000
+
+/** Looks at a cluster from the outside: the cloud, both etcd clusters, the API, the load balancer. */
+export async function createObserver(options: ObserverOptions): Promise<Observer> {
+  const { cloud, cluster } = options
+  const api = httpsClient(await readKubeconfig(options.kubeconfig, options.context))
+  const etcdProbe = options.etcd ?? etcdGatewayProbe((machine) => cloud.host(machine))
+  return {
+    async observe() {
+      const atMs = nowMs()
+      const inventory = await cloud.observe(cluster)
+      const masters = inventory.machines.filter(
+        (machine) => machine.role === 'master' && machine.state === 'running',
+      )
+      const [etcd, leases, endpoint] = await Promise.all([
+        etcdProbe(masters).catch(() => ({})),
+        readLeases(api).catch(() => undefined),
+        options.endpointTargets(cluster).catch(() => undefined),
+      ])
+      return { atMs, inventory, etcd, ...(leases ? { leases } : {}), ...(endpoint ? { endpoint } : {}) }
+    },
+  }
+}
+
+async function readLeases(api: HttpsClient): Promise<Record<string, number>> {
+  const path = '/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases'
+  const answer = await api.call({ method: 'GET', path, timeoutMs })
+  if (answer.status !== 200) throw new Error(`status ${answer.status}`)
+  try {
+    const list = leasesSchema.parse(JSON.parse(answer.body))
+    return Object.fromEntries(list.items.map((item) => [item.metadata.name, Date.parse(item.spec.renewTime)]))
+  } catch (error) {
+    throw new Error(`unexpected list of leases: ${messageOf(error)}`)
+  }
+}
