@@ -32,6 +32,11 @@ export interface Problem {
   path: string
   message: string
   remedy?: string
+  /**
+   * An error with `update` does not keep a cluster from being declared: its plan carries it, and
+   * `update cluster --yes` refuses until it is changed. Without it an error is refused at once.
+   */
+  blocks?: 'update'
   file?: string
   /** 1-based. */
   line?: number

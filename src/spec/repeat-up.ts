@@ -1,0 +1,97 @@
+import type { Problem } from '../errors.ts'
+import { type Difference, diffDeclarations, isWorkerCount } from './difference.ts'
+import { type ClusterFlags, declarationFromFlags, type FlagsResult } from './flags.ts'
+import type { Declaration } from './types.ts'
+import type { Circumstances } from './validate.ts'
+
+const text = (value: unknown): string =>
+  Array.isArray(value)
+    ? value.join(',')
+    : value === undefined
+      ? 'nothing'
+      : typeof value === 'object'
+        ? JSON.stringify(value)
+        : String(value)
+
+/**
+ * `up` for a cluster that is declared already: flags that are not given keep what is there, the
+ * number of workers may differ, and any other difference is refused by name.
+ * The declaration is the existing one with the new number of workers.
+ */
+export function repeatUp(
+  existing: Declaration,
+  flags: ClusterFlags,
+  circumstances: Circumstances = {},
+): FlagsResult {
+  const { spec, metadata } = existing.cluster
+  const masters = existing.groups.filter((group) => group.spec.role === 'master')
+  const nodes = existing.groups.find((group) => group.spec.role === 'node' && group.metadata.name === 'nodes')
+  const countGiven = [flags.masters, flags.masterCount, flags.controlPlaneCount].some(
+    (value) => value !== undefined,
+  )
+  const zonesGiven = [flags.zones, flags.masterZones, flags.controlPlaneZones].some(
+    (value) => value !== undefined,
+  )
+  const wanted = declarationFromFlags(
+    {
+      ...flags,
+      name: metadata.name,
+      cloud: flags.cloud ?? spec.cloud,
+      zones: flags.zones ?? spec.zones,
+      networking: flags.networking ?? spec.networking.kind,
+      podCidr: flags.podCidr ?? spec.networking.podCidr,
+      serviceCidr: flags.serviceCidr ?? spec.networking.serviceCidr,
+      networkCidr: flags.networkCidr ?? spec.networking.machineCidr,
+      kubernetesVersion: flags.kubernetesVersion ?? spec.kubernetesVersion,
+      topology: flags.topology ?? spec.topology,
+      egress: flags.egress ?? spec.egress,
+      workers: flags.workers ?? flags.nodeCount ?? nodes?.spec.size ?? 0,
+      masters: flags.masters ?? flags.masterCount ?? flags.controlPlaneCount ?? masters.length,
+    },
+    circumstances,
+  )
+  if (!wanted.declaration) return wanted
+  const differences = diffDeclarations(existing, wanted.declaration).filter((difference) => {
+    if (isWorkerCount(difference, existing)) return false
+    return asked(difference, flags, countGiven || zonesGiven, nodes !== undefined)
+  })
+  const errors = differences.map(
+    (difference): Problem => ({
+      severity: 'error',
+      path: difference.path,
+      message: `${difference.path} is ${text(difference.from)} and would become ${text(difference.to)}`,
+      remedy: `Leave that flag out, or give the new cluster a name of its own. Of a cluster that is there, up changes the number of workers only.`,
+    }),
+  )
+  if (errors.length > 0) return { errors, blockers: [], warnings: [] }
+  const size = wanted.declaration.groups.find((group) => group.metadata.name === 'nodes')?.spec.size
+  const groups = existing.groups.map((group) =>
+    group === nodes && size !== undefined ? { ...group, spec: { ...group.spec, size } } : group,
+  )
+  return { ...wanted, declaration: { cluster: existing.cluster, groups } }
+}
+
+/** Whether the user's flags speak of it at all: a cluster declared from a file has more than flags can say. */
+function asked(
+  difference: Difference,
+  flags: ClusterFlags,
+  mastersOrZones: boolean,
+  hasNodes: boolean,
+): boolean {
+  const { path } = difference
+  const given = (...values: unknown[]) => values.some((value) => value !== undefined)
+  if (path === 'cluster.spec.cloud') return given(flags.cloud)
+  if (path === 'cluster.spec.dnsZone') return given(flags.dnsZone)
+  if (path.startsWith('cluster.spec.cloudLabels')) return given(flags.cloudLabels)
+  if (path.startsWith('cluster.spec.api') || path.startsWith('cluster.spec.etcd')) return false
+  if (path.startsWith('cluster.spec.networking.clusterDomain')) return false
+  if (path.startsWith('cluster.')) return true
+  if (path.startsWith('groups[nodes]') && !path.includes('.spec.'))
+    return !hasNodes && given(flags.workers, flags.nodeCount)
+  if (path.endsWith('.spec.image')) return given(flags.image)
+  if (path.endsWith('.spec.machineType'))
+    return given(flags.nodeSize, flags.masterSize, flags.controlPlaneSize)
+  if (path.endsWith('.spec.securityGroups'))
+    return given(flags.nodeSecurityGroups, flags.masterSecurityGroups)
+  return mastersOrZones && /(\]|\.spec\.zones)$/.test(path)
+}
