@@ -1,0 +1,84 @@
+import { existsSync } from 'node:fs'
+import { readdir, readFile, rmdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { isErrno } from '../../errors.ts'
+import { waitFor } from './process.ts'
+
+const mountpoint = '/sys/fs/cgroup'
+
+/** Which control groups this host has. A hybrid host counts as 1: its controllers are version 1's. */
+export const cgroupVersion = (): 1 | 2 => (existsSync(`${mountpoint}/cgroup.controllers`) ? 2 : 1)
+
+/**
+ * Shell lines that put the calling shell ($$) into a control group `$1/$2` of every hierarchy.
+ * Each machine needs one of its own: with a common root, one machine's kubelet would clean up the
+ * others' pods as orphans. Used on hosts without systemd; with it, a delegated scope does the same.
+ */
+export const enterCgroupScript = `
+group="$1/$2"; shift 2
+enter() {
+  mkdir -p "$1/$group" || return 0
+  for folder in "$1/\${group%/*}" "$1/$group"; do
+    for setting in cpuset.cpus cpuset.mems; do
+      if [ -f "$folder/$setting" ] && [ -z "$(cat "$folder/$setting")" ]; then
+        cat "\${folder%/*}/$setting" >"$folder/$setting" 2>/dev/null || :
+      fi
+    done
+  done
+  echo $$ >"$1/$group/cgroup.procs"
+}
+if [ -e ${mountpoint}/cgroup.controllers ]; then
+  mkdir -p "${mountpoint}/\${group%/*}"
+  for controller in $(cat ${mountpoint}/cgroup.controllers); do
+    echo "+$controller" >${mountpoint}/cgroup.subtree_control 2>/dev/null || :
+    echo "+$controller" >"${mountpoint}/\${group%/*}/cgroup.subtree_control" 2>/dev/null || :
+  done
+  enter ${mountpoint}
+else
+  for hierarchy in ${mountpoint}/*; do
+    if [ -d "$hierarchy" ] && [ ! -h "$hierarchy" ] && [ -e "$hierarchy/cgroup.procs" ]; then enter "$hierarchy"; fi
+  done
+fi
+`
+
+/** Our own group's folder in every hierarchy where it is. */
+async function foldersOf(group: string): Promise<string[]> {
+  const tops =
+    cgroupVersion() === 2 ? [mountpoint] : (await readdir(mountpoint)).map((name) => join(mountpoint, name))
+  return tops.map((top) => join(top, group)).filter((folder) => existsSync(folder))
+}
+
+/** Every process in the group or below it; from the kernel. */
+export async function processesInGroup(group: string): Promise<number[]> {
+  const pids = new Set<number>()
+  for (const folder of await foldersOf(group)) {
+    for (const below of await tree(folder)) {
+      const text = await readFile(join(below, 'cgroup.procs'), 'utf8').catch(() => '')
+      for (const line of text.split('\n').filter(Boolean)) pids.add(Number(line))
+    }
+  }
+  pids.delete(0)
+  return [...pids]
+}
+
+/** Removes the group and everything below it; the kernel refuses while a process is left. */
+export async function removeGroup(group: string, timeoutMs: number): Promise<boolean> {
+  const done = await waitFor(async () => {
+    for (const folder of await foldersOf(group)) {
+      for (const below of (await tree(folder)).reverse()) {
+        await rmdir(below).catch((error: unknown) => {
+          if (!isErrno(error, 'EBUSY', 'ENOENT', 'ENOTEMPTY')) throw error
+        })
+      }
+    }
+    return (await foldersOf(group)).length === 0
+  }, timeoutMs)
+  return done ?? false
+}
+
+/** The folder and all below it, parents first. */
+async function tree(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => [])
+  const below = entries.filter((entry) => entry.isDirectory()).map((entry) => tree(join(folder, entry.name)))
+  return [folder, ...(await Promise.all(below)).flat()]
+}

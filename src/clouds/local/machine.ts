@@ -1,0 +1,236 @@
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { HoldfastError, messageOf } from '../../errors.ts'
+import type { Home } from '../../home.ts'
+import { localHost } from '../../hosts/local.ts'
+import { processesInGroup, removeGroup } from './machine-cgroup.ts'
+import { machineFolders, prepareMachineFolder } from './machine-folder.ts'
+import { machineCommand, machineName, machineOfCommand } from './machine-nspawn.ts'
+import type { LocalCluster, LocalMachine, MachineAssets } from './parts.ts'
+import {
+  allPids,
+  commandLine,
+  hostHasSystemd,
+  isRunning,
+  killProcess,
+  type ProcessIdentity,
+  spawnDetached,
+  startTimeOf,
+  waitFor,
+} from './process.ts'
+import { withHostLock } from './process-lock.ts'
+import { localPaths } from './records.ts'
+
+export { machineName } from './machine-nspawn.ts'
+
+const bootTimeoutMs = 15_000
+const killTimeoutMs = 10_000
+
+/** A machine of this home as the kernel shows it. `pid` is nspawn's, outside. */
+export interface FoundMachine extends ProcessIdentity {
+  name: string
+  cluster: string
+  id: string
+}
+
+/**
+ * Starts a machine: makes its folder the first time, boots it again on its own disk later. Returns
+ * as soon as its first process runs and it is on the bridge; it outlives this process. When it runs
+ * already nothing is started.
+ * @throws HoldfastError `network-missing`, `agent-checksum`, `machine-not-started`.
+ */
+export async function startMachine(
+  home: Home,
+  machine: LocalMachine,
+  identity: object,
+  assets: MachineAssets,
+): Promise<ProcessIdentity> {
+  const network = await networkOf(home, machine.cluster)
+  const name = machineName(home, machine.id)
+  return withHostLock(name, async () => {
+    const folders = machineFolders(home, machine.cluster, machine.id)
+    const running = (await findMachines(home)).find((found) => found.name === name)
+    let started: ProcessIdentity | undefined = running && { pid: running.pid, startTime: running.startTime }
+    if (!started) {
+      await clearLeftovers(home, machine)
+      await prepareMachineFolder(home, machine, network, identity, assets)
+      const { command, env } = machineCommand(home, machine, folders, assets, hostHasSystemd())
+      started = await spawnDetached({ name, command, logFile: folders.console, env })
+    }
+    try {
+      await joinBridge(started, machine.device, network.device)
+    } catch (error) {
+      const last = (await readFile(folders.console, 'utf8').catch(() => '')).slice(-1500).trim()
+      await killMachine({ ...machine, process: started }).catch(() => {})
+      throw new HoldfastError(
+        'machine-not-started',
+        `The machine ${machine.id} did not start: ${messageOf(error)}${last ? `\n${last}` : ''}`,
+        { remedy: `See ${folders.console}.`, cause: error },
+      )
+    }
+    return started
+  })
+}
+
+async function networkOf(home: Home, cluster: string): Promise<NonNullable<LocalCluster['network']>> {
+  const path = localPaths(home).clusterRecord(cluster)
+  const text = await readFile(path, 'utf8').catch(() => '{}')
+  const network = (JSON.parse(text) as LocalCluster).network
+  if (network) return network
+  throw new HoldfastError('network-missing', `The cluster ${cluster} has no network on this host yet`, {
+    remedy: 'Make the network before its machines.',
+  })
+}
+
+/** The veth's end on the host appears when nspawn has made the machine's namespaces. */
+async function joinBridge(started: ProcessIdentity, device: string, bridge: string): Promise<void> {
+  const first = await waitFor(
+    async () => {
+      if (!(await isRunning(started))) throw new Error('systemd-nspawn ended')
+      return existsSync(`/sys/class/net/${device}`) && (await initOf(started.pid))
+    },
+    bootTimeoutMs,
+    10,
+  )
+  if (!first) throw new Error(`no first process and no device ${device} within ${bootTimeoutMs} ms`)
+  await localHost().run(['ip', 'link', 'set', device, 'master', bridge, 'up'])
+}
+
+export async function isAlive(machine: LocalMachine): Promise<boolean> {
+  return isRunning(machine.process)
+}
+
+/** The process id, on the host, of the machine's first process; undefined when it is not running. */
+export async function initPid(machine: LocalMachine): Promise<number | undefined> {
+  return machine.process && (await isRunning(machine.process)) ? initOf(machine.process.pid) : undefined
+}
+
+async function initOf(nspawnPid: number): Promise<number | undefined> {
+  for (const pid of await childrenOf(nspawnPid)) {
+    const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')
+    const inside = /^NSpid:\s+\d+\s+(\d+)\s*$/m.exec(status)?.[1]
+    // Before its exec it is still nspawn, and its root is not yet the machine's.
+    if (inside === '1' && !/^Name:\s+\(?sd-|^Name:\s+systemd-nspawn/m.test(status)) return pid
+  }
+  return undefined
+}
+
+async function childrenOf(pid: number): Promise<number[]> {
+  const text = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '')
+  return text.split(' ').filter(Boolean).map(Number)
+}
+
+/**
+ * Pulls the plug: SIGKILL to the machine's first process, with which the kernel ends every other
+ * one inside. Returns when nothing of it is left: processes, veth, control groups.
+ * @throws HoldfastError `machine-not-dead` after ten seconds, with what is left.
+ */
+export async function killMachine(machine: LocalMachine): Promise<void> {
+  const started = machine.process
+  if (!started || !(await isRunning(started))) return clearAfterDeath(machine)
+  const first = await initOf(started.pid)
+  if (first !== undefined) {
+    try {
+      process.kill(first, 'SIGKILL')
+    } catch {
+      // It ended in between.
+    }
+    // nspawn then ends by itself and removes the veth.
+    await waitFor(async () => !(await isRunning(started)), 2_000, 5)
+  }
+  await killProcess(started, killTimeoutMs)
+  await clearAfterDeath(machine)
+}
+
+/** The home's prefix is the first part of every name we give; here there is no Home at hand. */
+const prefixOf = (machine: LocalMachine) => ({ prefix: machine.device.split('-').slice(0, 2).join('-') })
+
+async function clearAfterDeath(machine: LocalMachine): Promise<void> {
+  const name = machineName(prefixOf(machine), machine.id)
+  // Started, but whoever started it died before it could write the process down.
+  for (const found of await findMachines(prefixOf(machine))) {
+    if (found.name === name) await killProcess(found, killTimeoutMs)
+  }
+  const group = `${prefixOf(machine).prefix}/${name}`
+  const end = await waitFor(async () => {
+    const left = await leftovers(machine.device, group)
+    return left === undefined
+  }, killTimeoutMs)
+  if (end) return
+  throw new HoldfastError(
+    'machine-not-dead',
+    `${machine.id} is not gone: ${await leftovers(machine.device, group)}`,
+    {
+      remedy: 'Repeat the command; when it stays, look at the process named above.',
+    },
+  )
+}
+
+/** Ends what is left and says, in words, what still is; undefined when nothing is. */
+async function leftovers(device: string, group: string): Promise<string | undefined> {
+  const pids = await processesInGroup(group)
+  for (const pid of pids) {
+    const startTime = await startTimeOf(pid)
+    if (startTime) await killProcess({ pid, startTime }, 100)
+  }
+  if (pids.length > 0) return `process ${pids.join(', ')} runs`
+  if (existsSync(`/sys/class/net/${device}`)) {
+    // The namespace's end is cleared by the kernel a little later; this takes both ends at once.
+    await localHost()
+      .run(['ip', 'link', 'delete', device])
+      .catch(() => {})
+    if (existsSync(`/sys/class/net/${device}`)) return `network device ${device} is there`
+  }
+  return (await removeGroup(group, 200)) ? undefined : `control group ${group} is there`
+}
+
+/** Before a start: what an earlier one that was cut short may have left. Never on a running machine. */
+async function clearLeftovers(home: Home, machine: LocalMachine): Promise<void> {
+  await leftovers(machine.device, `${home.prefix}/${machineName(home, machine.id)}`)
+}
+
+/**
+ * Deletes a dead machine's folder.
+ * @throws HoldfastError `machine-alive`, `folder-busy` while something is mounted below it.
+ */
+export async function removeMachine(home: Home, machine: LocalMachine): Promise<void> {
+  const name = machineName(home, machine.id)
+  await withHostLock(name, async () => {
+    if ((await findMachines(home)).some((found) => found.name === name)) {
+      throw new HoldfastError('machine-alive', `${machine.id} still runs`, {
+        remedy: 'Stop the machine first.',
+      })
+    }
+    await clearAfterDeath(machine)
+    await removeFolder(machineFolders(home, machine.cluster, machine.id).dir)
+  })
+}
+
+/** Never follows a mount: what is mounted there belongs to somebody. */
+async function removeFolder(dir: string): Promise<void> {
+  const mounted = (await readFile('/proc/self/mountinfo', 'utf8'))
+    .split('\n')
+    .map((line) =>
+      (line.split(' ')[4] ?? '').replace(/\\(\d{3})/g, (_, code) => String.fromCharCode(parseInt(code, 8))),
+    )
+    .filter((path) => path === dir || path.startsWith(`${dir}/`))
+  if (mounted.length > 0) {
+    throw new HoldfastError('folder-busy', `${mounted.join(', ')} is mounted below ${dir}`, {
+      remedy: 'Unmount it, then repeat the command.',
+    })
+  }
+  await localHost().run(['rm', '-rf', '--one-file-system', '--', dir], { timeoutMs: 120_000 })
+}
+
+/** Every running machine of this home, read from the kernel alone: for whoever adopts them. */
+export async function findMachines(home: Pick<Home, 'prefix'>): Promise<FoundMachine[]> {
+  const byPid = new Map<number, FoundMachine>()
+  for (const pid of await allPids()) {
+    const machine = machineOfCommand(home, await commandLine(pid))
+    const startTime = machine && (await startTimeOf(pid))
+    if (machine && startTime) byPid.set(pid, { ...machine, pid, startTime })
+  }
+  // nspawn's own children carry its words until they become the machine's first process.
+  const children = new Set((await Promise.all([...byPid.keys()].map(childrenOf))).flat())
+  return [...byPid.values()].filter((found) => !children.has(found.pid))
+}
