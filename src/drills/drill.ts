@@ -16,13 +16,37 @@ export interface DrillContext {
   /** Inject the fault although the cluster is not at full strength. */
   force?: boolean
   bounds?: Bounds
-  /** Default 120,000. */
-  fullStrengthTimeoutMs?: number
+  timing?: Partial<DrillTiming>
   /** Called with each observation, for a live view. Must not throw. */
   watch?: (moment: DrillMoment) => void
   /** Ends the drill early: the workload stops and its namespace is deleted. */
   signal?: AbortSignal
 }
+
+export interface DrillTiming {
+  ratePerSecond: number
+  /** Writes that must succeed in a row before the fault. */
+  steadyWrites: number
+  steadyTimeoutMs: number
+  observeEveryMs: number
+  fullStrengthTimeoutMs: number
+  /** The workload goes on after full strength, so that a failure on the way back in is seen. */
+  afterwardsMs: number
+}
+
+export const drillTiming: DrillTiming = {
+  ratePerSecond: 20,
+  steadyWrites: 40,
+  steadyTimeoutMs: 30_000,
+  observeEveryMs: 400,
+  fullStrengthTimeoutMs: 120_000,
+  afterwardsMs: 3000,
+}
+
+export const timingOf = (context: Pick<DrillContext, 'timing'>): DrillTiming => ({
+  ...drillTiming,
+  ...context.timing,
+})
 
 export type DrillPhase = 'warming up' | 'healing' | 'whole again' | 'reading back' | 'done'
 

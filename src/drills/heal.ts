@@ -1,6 +1,6 @@
 import { nowMs, sleep } from './clock.ts'
-import type { DrillContext, DrillMoment, DrillReport } from './drill.ts'
-import { look, observeEveryMs, stopWhenAsked } from './look.ts'
+import { type DrillContext, type DrillMoment, type DrillReport, timingOf } from './drill.ts'
+import { look, stopWhenAsked } from './look.ts'
 import type { StrengthCondition, StrengthExpectation } from './strength.ts'
 import type { Workload } from './workload.ts'
 
@@ -15,7 +15,8 @@ export async function waitForStrength(
   replaced: NonNullable<StrengthExpectation['replaced']>,
   progress: (detail: string) => void,
 ): Promise<Pick<DrillReport, 'fullStrengthMs' | 'milestones'>> {
-  const deadline = fault.atMs + (context.fullStrengthTimeoutMs ?? 120_000)
+  const { fullStrengthTimeoutMs, observeEveryMs } = timingOf(context)
+  const deadline = fault.atMs + fullStrengthTimeoutMs
   const metSince = new Map<string, number>()
   const milestones = (): DrillReport['milestones'] =>
     [...metSince].map(([name, atMs]) => ({ name, afterMs: Math.round(atMs - fault.atMs) }))

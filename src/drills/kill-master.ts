@@ -3,7 +3,7 @@ import { messageOf } from '../errors.ts'
 import { asStep, type Report } from '../events.ts'
 import { chooseVictim, refuseWhenWeak, type Victim } from './choose-victim.ts'
 import { nowMs } from './clock.ts'
-import type { Drill, DrillContext, DrillReport } from './drill.ts'
+import { type Drill, type DrillContext, type DrillReport, timingOf } from './drill.ts'
 import { waitForStrength } from './heal.ts'
 import { readKubeconfig } from './kubeconfig.ts'
 import { look, lookOn, untilSteady } from './look.ts'
@@ -18,9 +18,6 @@ export interface KillMasterOptions {
   /** Deletes the seat's volumes too, before its successor can attach them. */
   loseVolumes?: boolean
 }
-
-/** The workload goes on after full strength, so that a failure on the way back in is seen. */
-const afterwardsMs = 3000
 
 /** What one kill must keep to; the bench asks more of the median of several. */
 export const killMasterBounds = (options: KillMasterOptions): Bounds => ({
@@ -43,7 +40,8 @@ export async function killMaster(
   await refuseWhenWeak(context)
   const { kubeconfig, kubeconfigContext: name } = context
   const target = await readKubeconfig(kubeconfig, name)
-  const workload = await startWorkload({ kubeconfig, ...(name ? { context: name } : {}) })
+  const { ratePerSecond, afterwardsMs } = timingOf(context)
+  const workload = await startWorkload({ kubeconfig, ratePerSecond, ...(name ? { context: name } : {}) })
   try {
     await asStep(report, 'drill-steady', 'Write 20 times a second until it is steady', () =>
       untilSteady(context, workload),

@@ -1,13 +1,9 @@
 import { HoldfastError } from '../errors.ts'
 import { nowMs, sleep } from './clock.ts'
-import type { DrillContext, DrillMoment } from './drill.ts'
+import { type DrillContext, type DrillMoment, timingOf } from './drill.ts'
 import type { Observation } from './observation.ts'
 import { type StrengthCondition, type StrengthExpectation, strengthConditions } from './strength.ts'
 import type { Workload } from './workload.ts'
-
-export const observeEveryMs = 400
-const steadyWrites = 40
-const steadyTimeoutMs = 30_000
 
 export interface Look {
   observation: Observation
@@ -38,6 +34,7 @@ export const wantedMasters = ({ inventory }: Observation): number =>
  * @throws HoldfastError `drill-not-steady`.
  */
 export async function untilSteady(context: DrillContext, workload: Workload): Promise<void> {
+  const { steadyTimeoutMs, steadyWrites, observeEveryMs } = timingOf(context)
   const deadline = nowMs() + steadyTimeoutMs
   while (nowMs() < deadline) {
     const { observation } = await look(context, workload, { phase: 'warming up' })
@@ -59,6 +56,7 @@ export async function lookOn(
   moment: Pick<DrillMoment, 'phase' | 'fault'>,
   durationMs: number,
 ): Promise<void> {
+  const { observeEveryMs } = timingOf(context)
   const deadline = nowMs() + durationMs
   while (nowMs() < deadline) {
     stopWhenAsked(context)
