@@ -1,0 +1,69 @@
+import { join } from 'node:path'
+import { memberHostName } from '../etcd/names.ts'
+import type { CertificatePair, CertificateRequest } from '../pki/certificates.ts'
+import { certificateInfo, issueCertificate } from '../pki/certificates.ts'
+import { ETCD_NAMES } from '../spec/types.ts'
+import { type AgentContext, folders } from './context.ts'
+import { readIfThere, writeIfChanged } from './files.ts'
+
+export const etcdFiles = {
+  ca: join(folders.etcdPki, 'ca.crt'),
+  clientCert: join(folders.pki, 'apiserver-etcd-client.crt'),
+  clientKey: join(folders.pki, 'apiserver-etcd-client.key'),
+} as const
+
+/** Renewed when less than this is left. */
+const renewBeforeMs = 90 * 24 * 3600 * 1000
+
+/**
+ * This master's etcd certificates: one for serving, one among peers, one for the apiserver and the agent.
+ * The serving one is also a client's: etcd's JSON gateway calls its own server with it.
+ */
+export async function ensureEtcdPki(
+  context: AgentContext,
+  seat: string,
+  authority: CertificatePair,
+): Promise<void> {
+  const { metadata } = context.cluster
+  const names = ETCD_NAMES.map((etcd) => memberHostName(metadata.name, etcd, seat))
+  const ipAddresses = ['127.0.0.1', context.identity.address]
+  await writeIfChanged(etcdFiles.ca, authority.certPem, 0o644)
+  const dnsNames = [...names, 'localhost']
+  await Promise.all([
+    ensure(join(folders.etcdPki, 'server'), authority, {
+      commonName: seat,
+      dnsNames,
+      ipAddresses,
+      usages: 'both',
+    }),
+    ensure(join(folders.etcdPki, 'peer'), authority, {
+      commonName: seat,
+      dnsNames,
+      ipAddresses,
+      usages: 'both',
+    }),
+    ensure(join(folders.pki, 'apiserver-etcd-client'), authority, {
+      commonName: 'kube-apiserver-etcd-client',
+      usages: 'client',
+    }),
+  ])
+}
+
+async function ensure(base: string, authority: CertificatePair, request: CertificateRequest): Promise<void> {
+  const [certPem, keyPem] = await Promise.all([readIfThere(`${base}.crt`), readIfThere(`${base}.key`)])
+  if (certPem && keyPem && isStillRight(certPem, request)) return
+  const made = await issueCertificate(authority, request)
+  await writeIfChanged(`${base}.key`, made.keyPem, 0o600)
+  await writeIfChanged(`${base}.crt`, made.certPem, 0o644)
+}
+
+function isStillRight(certPem: string, request: CertificateRequest): boolean {
+  const info = certificateInfo(certPem)
+  const covers = (have: readonly string[], want: readonly string[] = []) =>
+    want.every((name) => have.includes(name))
+  return (
+    new Date(info.notAfter).getTime() - Date.now() > renewBeforeMs &&
+    covers(info.dnsNames, request.dnsNames) &&
+    covers(info.ipAddresses, request.ipAddresses)
+  )
+}

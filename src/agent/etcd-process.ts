@@ -1,0 +1,97 @@
+import { access, rm } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ports } from '../constants.ts'
+import { HoldfastError } from '../errors.ts'
+import { type MemberFlags, memberFlags } from '../etcd/member-flags.ts'
+import { podFile, renderEtcdPod } from '../etcd/static-pod.ts'
+import type { EtcdName } from '../spec/types.ts'
+import { command } from './command.ts'
+import { folders } from './context.ts'
+import { writeIfChanged } from './files.ts'
+
+const foundingUnit = (etcd: EtcdName): string => `holdfast-found-${etcd}`
+const manifest = (etcd: EtcdName): string => join(folders.manifests, podFile(etcd))
+
+/** How etcd runs here: decided by what is there, so that a restarted agent knows it too. */
+export async function runningAs(etcd: EtcdName): Promise<'no' | 'founding' | 'pod'> {
+  const isThere = await access(manifest(etcd)).then(
+    () => true,
+    () => false,
+  )
+  if (isThere) return 'pod'
+  const state = await command('systemctl', ['is-active', foundingUnit(etcd)]).catch(() => 'inactive')
+  return state.trim() === 'active' ? 'founding' : 'no'
+}
+
+/**
+ * Founds: runs etcd once, by itself, until the cluster is recorded as formed. A static pod never
+ * carries `--initial-cluster-state=new`, so no restart with a lost disk can found a second cluster.
+ */
+export async function startFounding(member: MemberFlags): Promise<void> {
+  const unit = foundingUnit(member.etcd)
+  await command('systemctl', ['reset-failed', unit]).catch(() => {})
+  await command('systemd-run', [
+    `--unit=${unit}`,
+    '--collect',
+    '--quiet',
+    '--property=LimitNOFILE=65536',
+    '/opt/holdfast/bin/etcd',
+    ...memberFlags({ ...member, initialState: 'new' }),
+  ])
+}
+
+export async function stopFounding(etcd: EtcdName): Promise<void> {
+  await command('systemctl', ['stop', foundingUnit(etcd)], { timeoutMs: 30_000 }).catch(() => {})
+}
+
+/** Ends the founding process first: two processes never share one data folder. */
+export async function startPod(member: MemberFlags, image: string, hostDataDir: string): Promise<void> {
+  await stopFounding(member.etcd)
+  const pod = renderEtcdPod({
+    image,
+    member: { ...member, initialState: 'existing' },
+    hostDataDir,
+    hostPkiDir: folders.etcdPki,
+  })
+  await writeIfChanged(manifest(member.etcd), pod)
+}
+
+/**
+ * Takes the manifest away and waits for the real end, at most `timeoutMs`. kubelet ignores removed
+ * manifests until it has seen an apiserver once, so it is restarted after half of that.
+ */
+export async function stopEtcd(etcd: EtcdName, timeoutMs = 60_000): Promise<void> {
+  await stopFounding(etcd)
+  await rm(manifest(etcd), { force: true })
+  const started = Date.now()
+  let restarted = false
+  while (await isListening(ports.etcd[etcd].client)) {
+    const waited = Date.now() - started
+    if (waited > timeoutMs) {
+      throw new HoldfastError(
+        'etcd-not-ended',
+        `etcd ${etcd} still runs ${timeoutMs / 1000} s after its manifest was taken away`,
+      )
+    }
+    if (!restarted && waited > timeoutMs / 2) {
+      restarted = true
+      await command('systemctl', ['restart', 'kubelet'])
+    }
+    await sleep(200)
+  }
+}
+
+function isListening(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: '127.0.0.1', port, timeout: 1000 })
+    const answer = (is: boolean): void => {
+      socket.destroy()
+      resolve(is)
+    }
+    socket.once('connect', () => answer(true))
+    socket.once('error', () => answer(false))
+    socket.once('timeout', () => answer(false))
+  })
+}

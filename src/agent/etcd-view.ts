@@ -1,0 +1,87 @@
+import { readFile } from 'node:fs/promises'
+import { type EtcdClient, type EtcdMember, etcdClient } from '../etcd/client.ts'
+import { clientUrl } from '../etcd/names.ts'
+import type { ClusterView, ViewedMember } from '../quorum/member.ts'
+import type { EtcdName } from '../spec/types.ts'
+import { etcdFiles } from './etcd-pki.ts'
+
+/** How long a member may take to tell its state before it counts as not healthy. */
+const statusTimeoutMs = 1_500
+
+/** What the members of one etcd cluster say, asked from one machine. */
+export interface EtcdWatch {
+  view(): Promise<{ view: ClusterView; members: EtcdMember[]; clusterId: string } | undefined>
+  /** Clients of every seat's member; membership changes go through these. */
+  any: EtcdClient
+  local: EtcdClient
+  close(): void
+}
+
+/** `seats` in the order to ask; the own seat first. */
+export async function watchEtcd(
+  cluster: string,
+  etcd: EtcdName,
+  own: string,
+  seats: string[],
+): Promise<EtcdWatch> {
+  const [ca, cert, key] = await Promise.all(
+    [etcdFiles.ca, etcdFiles.clientCert, etcdFiles.clientKey].map((file) => readFile(file, 'utf8')),
+  )
+  const tls = { ca: ca ?? '', cert: cert ?? '', key: key ?? '' }
+  const url = (seat: string): string => clientUrl(cluster, etcd, seat)
+  const others = seats.filter((seat) => seat !== own)
+  const clients = new Map(
+    [own, ...others].map((seat) => [
+      seat,
+      etcdClient({ ...tls, endpoints: [url(seat)], timeoutMs: statusTimeoutMs }),
+    ]),
+  )
+  const local = clients.get(own) as EtcdClient
+  // Another member is asked first: a learner of our own refuses linearizable reads.
+  const any = etcdClient({ ...tls, endpoints: [...others, own].map(url), timeoutMs: 10_000 })
+
+  async function members(): Promise<
+    { linearizable: boolean; list: EtcdMember[]; clusterId: string } | undefined
+  > {
+    const ask = async (linearizable: boolean) => {
+      const answers = [...clients.values()].map(async (client) => {
+        const { members: list, clusterId } = await client.memberList({ linearizable })
+        return { linearizable, list, clusterId }
+      })
+      return Promise.any(answers).catch(() => undefined)
+    }
+    return (await ask(true)) ?? (await ask(false))
+  }
+
+  return {
+    any,
+    local,
+    close() {
+      for (const client of [...clients.values(), any]) client.close()
+    },
+    async view() {
+      const found = await members()
+      if (!found) return undefined
+      const states = await Promise.all(
+        [...clients.values()].map((client) => client.status().catch(() => undefined)),
+      )
+      const viewed = found.list.map((member): ViewedMember => {
+        const state = states.find((status) => status?.memberId === member.id)
+        const healthy = state !== undefined && state.leaderId !== '0000000000000000'
+        return {
+          id: member.id,
+          name: member.name,
+          isLearner: member.isLearner,
+          healthy,
+          // etcd itself refuses a promotion that comes too early.
+          ...(member.isLearner ? { caughtUp: healthy } : {}),
+        }
+      })
+      return {
+        view: { quorum: found.linearizable, members: viewed },
+        members: found.list,
+        clusterId: found.clusterId,
+      }
+    },
+  }
+}

@@ -1,0 +1,168 @@
+import { access, mkdir, readFile, rm, symlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parseDocument } from 'yaml'
+import { ports } from '../constants.ts'
+import {
+  controlPlanePatches,
+  type MasterFacts,
+  renderInitConfiguration,
+} from '../controlplane/kubeadm-config.ts'
+import { HoldfastError, messageOf } from '../errors.ts'
+import type { ClusterPki } from '../pki/cluster-pki.ts'
+import { command } from './command.ts'
+import { folders } from './context.ts'
+import { readIfThere, writeDurably, writeIfChanged } from './files.ts'
+
+export const kubeadmConfig = '/etc/holdfast/kubeadm.yaml'
+export const adminConf = '/etc/kubernetes/admin.conf'
+export const superAdminConf = '/etc/kubernetes/super-admin.conf'
+export const kubeletConf = '/etc/kubernetes/kubelet.conf'
+const kubeletPem = '/var/lib/kubelet/pki/kubelet-client-current.pem'
+
+const localPhases = new Set(['certs', 'kubeconfig', 'kubelet-start'])
+const allPhases = [
+  'preflight',
+  'certs',
+  'kubeconfig',
+  'etcd',
+  'control-plane',
+  'kubelet-start',
+  'wait-control-plane',
+  'upload-config',
+  'upload-certs',
+  'mark-control-plane',
+  'bootstrap-token',
+  'kubelet-finalize',
+  'addon',
+  'show-join-command',
+]
+export const clusterPhases = new Set(['upload-config', 'bootstrap-token', 'addon'])
+
+/** `kubeadm init` with these phases only: one process instead of one for each phase. */
+export const kubeadmInit = (phases: ReadonlySet<string>, timeoutMs = 120_000): Promise<string> =>
+  command(
+    'kubeadm',
+    [
+      'init',
+      `--config=${kubeadmConfig}`,
+      `--skip-phases=${allPhases.filter((name) => !phases.has(name)).join(',')}`,
+    ],
+    { timeoutMs },
+  )
+
+/** The authorities, as kubeadm expects them on a master's disk. */
+export async function writeAuthorities(pki: ClusterPki): Promise<void> {
+  const pair = async (
+    base: string,
+    { certPem, keyPem }: { certPem: string; keyPem: string },
+  ): Promise<void> => {
+    await writeIfChanged(join(folders.pki, `${base}.key`), keyPem, 0o600)
+    await writeIfChanged(join(folders.pki, `${base}.crt`), certPem, 0o644)
+  }
+  await Promise.all([
+    pair('ca', pki.ca),
+    pair('front-proxy-ca', pki.frontProxyCa),
+    writeIfChanged(join(folders.pki, 'sa.key'), pki.serviceAccount.privatePem, 0o600),
+    writeIfChanged(join(folders.pki, 'sa.pub'), pki.serviceAccount.publicPem, 0o644),
+  ])
+}
+
+/** Certificates, kubeconfigs and kubelet's own configuration of this master; starts kubelet. */
+export async function startKubelet(facts: MasterFacts): Promise<void> {
+  await forgetOldAddress(facts.address)
+  await writeIfChanged(kubeadmConfig, renderInitConfiguration(facts, folders.patches))
+  for (const [name, content] of Object.entries(controlPlanePatches())) {
+    await writeIfChanged(join(folders.patches, name), content)
+  }
+  await mkdir(folders.manifests, { recursive: true })
+  await kubeadmInit(new Set(['certs', 'kubeconfig']))
+  await useRotatingCertificate()
+  await kubeadmInit(new Set(['kubelet-start']))
+}
+
+/** What names the machine's former address is made again. */
+async function forgetOldAddress(address: string): Promise<void> {
+  const file = join(folders.state, 'address')
+  const before = await readIfThere(file)
+  if (before === address) return
+  if (before !== undefined) {
+    const outdated = ['pki/apiserver.crt', 'pki/apiserver.key', 'controller-manager.conf', 'scheduler.conf']
+    await Promise.all(outdated.map((name) => rm(join('/etc/kubernetes', name), { force: true })))
+  }
+  await writeDurably(file, address)
+}
+
+/**
+ * kubeadm embeds kubelet's first certificate in kubelet.conf, where nothing would ever rotate it, and
+ * mends that later with a restart of kubelet (`kubelet-finalize`). Done before the first start instead.
+ */
+async function useRotatingCertificate(): Promise<void> {
+  const document = parseDocument(await readFile(kubeletConf, 'utf8'))
+  const user = ['users', 0, 'user']
+  const cert = document.getIn([...user, 'client-certificate-data'])
+  const key = document.getIn([...user, 'client-key-data'])
+  if (typeof cert !== 'string' || typeof key !== 'string') return
+  const isThere = await access(kubeletPem).then(
+    () => true,
+    () => false,
+  )
+  if (!isThere) {
+    const first = kubeletPem.replace('current', 'first')
+    await writeDurably(first, `${decode(cert)}${decode(key)}`)
+    await rm(kubeletPem, { force: true })
+    await symlink(first, kubeletPem)
+  }
+  document.setIn(user, { 'client-certificate': kubeletPem, 'client-key': kubeletPem })
+  await writeDurably(kubeletConf, document.toString())
+}
+
+const decode = (base64: string): string => Buffer.from(base64, 'base64').toString('utf8')
+
+/** Puts the apiserver's static pod in place and, once it answers, the two that need it. */
+export async function startControlPlane(address: string, progress: (reason: string) => void): Promise<void> {
+  const phase = (name: string): Promise<string> =>
+    command('kubeadm', ['init', 'phase', 'control-plane', name, `--config=${kubeadmConfig}`])
+  await phase('apiserver')
+  await waitForApiserver(address, progress)
+  await Promise.all([phase('controller-manager'), phase('scheduler')])
+}
+
+/** Until /livez of the local apiserver answers; bounded, with the last reason. */
+async function waitForApiserver(address: string, progress: (reason: string) => void): Promise<void> {
+  const { kubeApi } = await import('../controlplane/api.ts')
+  const [ca, cert, key] = await Promise.all(
+    ['ca.crt', 'apiserver-kubelet-client.crt', 'apiserver-kubelet-client.key'].map((name) =>
+      readFile(join(folders.pki, name), 'utf8'),
+    ),
+  )
+  const api = kubeApi({
+    server: `https://${address}:${ports.apiserver}`,
+    ca: ca ?? '',
+    cert: cert ?? '',
+    key: key ?? '',
+    timeoutMs: 2_000,
+  })
+  const deadline = Date.now() + 300_000
+  let reason = ''
+  try {
+    while (Date.now() < deadline) {
+      try {
+        await api.rawGet('/livez?exclude=etcd-override-0')
+        return
+      } catch (error) {
+        reason = messageOf(error)
+        progress(`the apiserver does not answer yet: ${reason}`)
+      }
+      await sleep(200)
+    }
+  } finally {
+    api.close()
+  }
+  throw new HoldfastError(
+    'apiserver-not-ready',
+    `the apiserver of this machine did not answer within 300 s: ${reason}`,
+  )
+}
+
+export { localPhases }
