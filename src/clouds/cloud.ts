@@ -36,6 +36,8 @@ export interface ObservedGroup {
   role: Role
   zones: string[]
   size: number
+  /** What its next machine is told, where the cloud can say. */
+  userData?: UserData
 }
 
 export interface Machine {
