@@ -1,0 +1,200 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { afterEach, describe, expect, test } from 'vitest'
+import { openFileStore } from '../../src/store/file.ts'
+import { StoreCorruptError } from '../../src/store/record.ts'
+import { StoreUnavailableError } from '../../src/store/store.ts'
+import { storeConformance } from '../conformance/store.ts'
+
+const folders: string[] = []
+const newFolder = (): string => {
+  const folder = mkdtempSync(join(tmpdir(), 'hf-store-'))
+  folders.push(folder)
+  return join(folder, 'store')
+}
+afterEach(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
+})
+
+storeConformance('file', async () => openFileStore(newFolder()))
+
+const writer = join(import.meta.dirname, 'file-writer.ts')
+const start = (...args: string[]): ChildProcess =>
+  spawn(process.execPath, [writer, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+
+describe('file store: on disk', () => {
+  test('files are 0600 and folders 0700, also with a loose umask', async () => {
+    const folder = newFolder()
+    const before = process.umask(0)
+    try {
+      await openFileStore(folder).put('c/pki/private/ca.pem', 'secret')
+    } finally {
+      process.umask(before)
+    }
+
+    const mode = (path: string) => (statSync(path).mode & 0o777).toString(8)
+    expect(mode(join(folder, 'c/pki/private/ca.pem'))).toBe('600')
+    for (const path of [folder, join(folder, 'c'), join(folder, 'c/pki/private'), join(folder, '.holdfast')])
+      expect(mode(path)).toBe('700')
+  })
+
+  test('the value follows one readable header line', async () => {
+    const folder = newFolder()
+    await openFileStore(folder).put('c/cluster.yaml', 'kind: Cluster\n')
+
+    const [header, ...rest] = readFileSync(join(folder, 'c/cluster.yaml'), 'utf8').split('\n')
+    expect(header).toMatch(/^# holdfast 1 revision 1 sha256 [0-9a-f]{64}$/)
+    expect(rest.join('\n')).toBe('kind: Cluster\n')
+  })
+
+  test('opened by URL or by path it is the same store', async () => {
+    const folder = newFolder()
+    await openFileStore(pathToFileURL(folder).href).put('c/x', 'by URL')
+
+    expect((await openFileStore(folder).get('c/x'))?.value).toBe('by URL')
+    expect(openFileStore(folder).location).toBe(pathToFileURL(folder).href)
+  })
+
+  test('reading makes nothing; the last key deleted leaves no folder', async () => {
+    const folder = newFolder()
+    const store = openFileStore(folder)
+    await store.get('c/x')
+    await store.list('c/')
+    expect(() => statSync(folder)).toThrow('ENOENT')
+
+    await store.put('c/deep/er/x', 'x')
+    await store.delete('c/deep/er/x')
+
+    expect(readdirSync(folder)).toEqual(['.holdfast'])
+  })
+
+  test("an editor's files and drafts are no keys", async () => {
+    const folder = newFolder()
+    const store = openFileStore(folder)
+    await store.put('c/cluster.yaml', 'x')
+    for (const name of ['cluster.yaml~', '.cluster.yaml.swp', '#cluster.yaml#'])
+      writeFileSync(join(folder, 'c', name), 'x')
+
+    expect(await store.list('c/')).toEqual(['c/cluster.yaml'])
+  })
+})
+
+describe('file store: damage', () => {
+  test.each([
+    [
+      'one bit of the value',
+      (bytes: Buffer) => bytes.writeUInt8(bytes.readUInt8(bytes.length - 1) ^ 1, bytes.length - 1),
+    ],
+    ['one digit of the revision', (bytes: Buffer) => bytes.write('9', bytes.indexOf(' sha256') - 1)],
+    ['no header', (bytes: Buffer) => bytes.write('!', 0)],
+  ])('%s is noticed, named, and never overwritten', async (_what, spoil) => {
+    const folder = newFolder()
+    const file = join(folder, 'c/x')
+    const store = openFileStore(folder)
+    await store.put('c/x', 'some value')
+    const bytes = readFileSync(file)
+    spoil(bytes)
+    writeFileSync(file, bytes)
+
+    await expect(store.get('c/x')).rejects.toThrow(StoreCorruptError)
+    await expect(store.get('c/x')).rejects.toMatchObject({ code: 'store-corrupt', file })
+    await expect(store.put('c/x', 'other')).rejects.toThrow(StoreCorruptError)
+    expect(readFileSync(file)).toEqual(bytes)
+  })
+
+  test.each([0, 10, 90])('a file cut to %d bytes is noticed', async (length) => {
+    const folder = newFolder()
+    const store = openFileStore(folder)
+    await store.put('c/x', 'some value')
+    writeFileSync(join(folder, 'c/x'), readFileSync(join(folder, 'c/x')).subarray(0, length))
+
+    await expect(store.get('c/x')).rejects.toThrow(StoreCorruptError)
+  })
+
+  test('a put that the system refuses is a typed error with the reason', async () => {
+    const folder = newFolder()
+    writeFileSync(folder, 'a file where the folder should be')
+    const store = openFileStore(folder)
+
+    await expect(store.put('c/x', 'x')).rejects.toThrow(StoreUnavailableError)
+    await expect(store.put('c/x', 'x')).rejects.toMatchObject({
+      code: 'store-unavailable',
+      message: expect.stringContaining('no folder is in the way'),
+    })
+  })
+
+  test('a store on a full device says that no space is left', async () => {
+    const folder = newFolder()
+    mkdirSync(join(folder, '.holdfast'), { recursive: true })
+    // A pending file that leads to /dev/full: the write fails as it does on a full disk.
+    execFileSync('ln', ['-s', '/dev/full', join(folder, '.holdfast/pending')])
+
+    const put = openFileStore(folder).put('c/x', 'x')
+
+    await expect(put).rejects.toMatchObject({
+      code: 'store-unavailable',
+      message: expect.stringContaining('no space is left'),
+    })
+    expect(await openFileStore(folder).get('c/x')).toBeUndefined()
+  })
+
+  test.skipIf(process.getuid?.() === 0)('a store that is not writable says so', async () => {
+    const folder = newFolder()
+    mkdirSync(folder)
+    chmodSync(folder, 0o500)
+
+    await expect(openFileStore(folder).put('c/x', 'x')).rejects.toThrow('permission denied')
+  })
+})
+
+describe('file store: several processes', () => {
+  test('four processes increment a counter and none is lost', async () => {
+    const folder = newFolder()
+    const children = Array.from({ length: 4 }, () => start('race', folder, 'c/counter', '25'))
+    const codes = await Promise.all(children.map(async (child) => (await once(child, 'exit'))[0]))
+
+    expect(codes).toEqual([0, 0, 0, 0])
+    expect((await openFileStore(folder).get('c/counter'))?.value).toBe('100')
+  })
+
+  test('killed in the middle of writes 30 times, it always holds an old or a new value', async () => {
+    const folder = newFolder()
+    const store = openFileStore(folder)
+    // One child after another writes; each is killed at another moment after its first write.
+    let last = 0
+    for (let round = 0; round < 30; round += 1) {
+      const child = start('write', folder, 'c/x')
+      let acknowledged = 0
+      child.stdout?.on('data', (chunk: Buffer) => {
+        acknowledged = Number(chunk.toString().trim().split('\n').at(-1))
+      })
+      if (child.stdout) await once(child.stdout, 'data')
+      await new Promise((resolve) => setTimeout(resolve, (round * 7) % 23))
+      child.kill('SIGKILL')
+      await once(child, 'close')
+
+      const found = await store.get('c/x')
+      expect(found?.value).toMatch(new RegExp(`^${child.pid} x{20000} \\d+$`))
+      expect(found?.revision).toBeGreaterThanOrEqual(acknowledged)
+      expect(found?.revision).toBeGreaterThan(last)
+      last = found?.revision ?? 0
+      await store.get('c/x-other')
+    }
+
+    await store.put('c/x', 'still writable', { ifRevision: last })
+    expect(readdirSync(join(folder, '.holdfast')).filter((name) => name.startsWith('lock'))).toEqual(['lock'])
+  }, 30_000)
+})

@@ -1,0 +1,84 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { processLock, startTimeOf } from '../../src/store/process-lock.ts'
+
+let root = ''
+let folder = ''
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'hf-lock-'))
+  folder = join(root, 'lock')
+})
+afterEach(() => rmSync(root, { recursive: true, force: true }))
+
+async function startHolder() {
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'process-lock-holder.ts'), folder], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  await once(child.stdout, 'data')
+  return child
+}
+
+describe('process lock', () => {
+  test('runs one at a time and is free afterwards, also after a failure', async () => {
+    let inside = 0
+    const results = await Promise.allSettled(
+      Array.from({ length: 20 }, (_, i) =>
+        processLock(folder).run(async () => {
+          inside += 1
+          expect(inside).toBe(1)
+          await new Promise((resolve) => setTimeout(resolve, 1))
+          inside -= 1
+          if (i === 3) throw new Error('of the action')
+          return i
+        }),
+      ),
+    )
+
+    expect(results.map((result) => result.status).filter((status) => status === 'rejected')).toHaveLength(1)
+    expect(readdirSync(folder)).toEqual(['free'])
+    expect(readdirSync(root)).toEqual(['lock'])
+  })
+
+  test('a live holder is waited for, and named when it takes too long', async () => {
+    const holder = await startHolder()
+    try {
+      await expect(processLock(folder, { timeoutMs: 50 }).run(async () => {})).rejects.toMatchObject({
+        code: 'lock-timeout',
+        message: expect.stringContaining(`process ${holder.pid} `),
+      })
+    } finally {
+      holder.kill('SIGKILL')
+      await once(holder, 'exit')
+    }
+  })
+
+  test("a killed holder's lock is taken over at once, by one of many", async () => {
+    const holder = await startHolder()
+    holder.kill('SIGKILL')
+    await once(holder, 'exit')
+
+    const recovered: boolean[] = []
+    for (let i = 0; i < 3; i += 1)
+      await processLock(folder, { timeoutMs: 0 }).run(async (was) => recovered.push(was))
+
+    expect(recovered).toEqual([true, false, false])
+  })
+
+  test('a holder from before a reboot, or whose pid has been given to another process, is dead', async () => {
+    await processLock(folder).run(async () => {})
+    const boot = 'f'.repeat(32)
+    renameSync(
+      join(folder, 'free'),
+      join(folder, `held.${process.pid}.${await startTimeOf(process.pid)}.${boot}.n`),
+    )
+    await processLock(folder, { timeoutMs: 0 }).run(async () => {})
+
+    const name = await processLock(folder).run(async () => readdirSync(folder)[0] ?? '')
+    renameSync(join(folder, 'free'), join(folder, name.replace(/^held\.\d+\.\d+/, `held.${process.pid}.1`)))
+    expect(await processLock(folder, { timeoutMs: 0 }).run(async (was) => was)).toBe(true)
+  })
+})
