@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { chown, mkdir, open, readFile, realpath, rename, stat, unlink } from 'node:fs/promises'
 import { delimiter, dirname, join, resolve } from 'node:path'
-import { type Document, isMap, isSeq, parseDocument, type YAMLMap, YAMLSeq } from 'yaml'
+import { type Document, isMap, isSeq, parseDocument, Scalar, type YAMLMap, YAMLSeq } from 'yaml'
 import { HoldfastError, isErrno, messageOf } from '../errors.ts'
 import { entriesOf, type KubeconfigInput } from './kubeconfig.ts'
 import { withKubeconfigLock } from './kubeconfig-lock.ts'
@@ -60,7 +60,9 @@ export async function removeFromKubeconfig(file: string, name: string): Promise<
       entries.items = kept
     }
     if (document.get('current-context') === name) {
-      document.set('current-context', '')
+      const none = new Scalar('')
+      none.type = Scalar.QUOTE_DOUBLE
+      document.set('current-context', none)
       changed = true
     }
     return changed
@@ -80,7 +82,7 @@ async function change(
     const text = await readIfThere(target)
     const document = parse(file, text ?? '')
     if (!edit(document)) return false
-    await replace(target, document.toString({ lineWidth: 0 }), owner)
+    await replace(target, document.toString({ lineWidth: 0, indentSeq: indentsLists(text ?? '') }), owner)
     return true
   })
 }
@@ -90,7 +92,8 @@ function parse(file: string, text: string): Document {
     new HoldfastError('kubeconfig-broken', `${file} is no kubeconfig: ${reason}. It was not changed.`, {
       remedy: `Mend or move away ${file}, or name another file in KUBECONFIG.`,
     })
-  const document = parseDocument(text)
+  // Every plain word stays the word it is: `012` is another number for kubectl than for us.
+  const document = parseDocument(text, { schema: 'failsafe' })
   const [error] = document.errors
   if (error) throw broken(error.message.split('\n')[0] ?? 'bad YAML')
   if (document.contents === null)
@@ -98,10 +101,16 @@ function parse(file: string, text: string): Document {
   if (!isMap(document.contents)) throw broken('it holds no mapping')
   for (const list of ['clusters', 'contexts', 'users']) {
     const value: unknown = document.get(list)
-    if (value !== undefined && value !== null && !isSeq(value)) throw broken(`"${list}" is no list`)
+    if (!isSeq(value) && !isNothing(value)) throw broken(`"${list}" is no list`)
   }
   return document as unknown as Document
 }
+
+const isNothing = (value: unknown): boolean =>
+  value === undefined || value === null || value === '' || value === 'null' || value === '~'
+
+/** kubectl does not; where a user's file does, it stays so. */
+const indentsLists = (text: string): boolean => /^(clusters|contexts|users):[^\n]*\n +- /m.test(text)
 
 function setEntry(document: Document, list: string, item: { name: string }): void {
   let entries = document.get(list)
