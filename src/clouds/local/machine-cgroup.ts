@@ -17,7 +17,7 @@ export const cgroupVersion = (): 1 | 2 => (existsSync(`${mountpoint}/cgroup.cont
 export const enterCgroupScript = `
 group="$1/$2"; shift 2
 enter() {
-  mkdir -p "$1/$group" || return 0
+  mkdir -p "$1/$group" || mkdir -p "$1/$group" || exit 1
   for folder in "$1/\${group%/*}" "$1/$group"; do
     for setting in cpuset.cpus cpuset.mems; do
       if [ -f "$folder/$setting" ] && [ -z "$(cat "$folder/$setting")" ]; then
@@ -25,7 +25,7 @@ enter() {
       fi
     done
   done
-  echo $$ >"$1/$group/cgroup.procs"
+  echo $$ >"$1/$group/cgroup.procs" || exit 1
 }
 if [ -e ${mountpoint}/cgroup.controllers ]; then
   mkdir -p "${mountpoint}/\${group%/*}"
@@ -61,18 +61,24 @@ export async function processesInGroup(group: string): Promise<number[]> {
   return [...pids]
 }
 
-/** Removes the group and everything below it; the kernel refuses while a process is left. */
-export async function removeGroup(group: string, timeoutMs: number): Promise<boolean> {
+/**
+ * Removes the group, and what is below it unless `below` is false. The kernel refuses while a
+ * process or another group is in it; returns false when it is still there after `timeoutMs`.
+ */
+export async function removeGroup(
+  group: string,
+  options: { timeoutMs: number; below?: boolean },
+): Promise<boolean> {
   const done = await waitFor(async () => {
     for (const folder of await foldersOf(group)) {
-      for (const below of (await tree(folder)).reverse()) {
-        await rmdir(below).catch((error: unknown) => {
+      for (const each of options.below === false ? [folder] : (await tree(folder)).reverse()) {
+        await rmdir(each).catch((error: unknown) => {
           if (!isErrno(error, 'EBUSY', 'ENOENT', 'ENOTEMPTY')) throw error
         })
       }
     }
     return (await foldersOf(group)).length === 0
-  }, timeoutMs)
+  }, options.timeoutMs)
   return done ?? false
 }
 

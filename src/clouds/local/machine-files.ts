@@ -29,25 +29,43 @@ export interface MachineFilesInput {
 /** Tools that `nsenter` and kubeadm look for in the usual places. */
 const linkedTools = ['kubelet', 'kubeadm', 'kubectl', 'containerd', 'ctr', 'etcdctl', 'etcdutl'] as const
 
-/** Units that cost boot time and do nothing for a machine. */
+/**
+ * Units that cost boot time and do nothing for a machine. systemd-sysctl would also change the
+ * host's settings, now that /proc/sys is writable; kernel modules are the host's to load.
+ */
 const maskedUnits = [
-  'apt-daily.timer',
-  'apt-daily-upgrade.timer',
-  'console-getty.service',
-  'dpkg-db-backup.timer',
-  'e2scrub_all.timer',
-  'e2scrub_reap.service',
-  'fstrim.timer',
-  'getty.target',
-  'haproxy.service',
-  'nftables.service',
-  'systemd-logind.service',
-  'systemd-networkd.service',
-  'systemd-networkd.socket',
-  'systemd-resolved.service',
-  'systemd-timesyncd.service',
+  'dev-hugepages.mount',
+  'dev-mqueue.mount',
+  'kmod-static-nodes.service',
+  'ldconfig.service',
+  'modprobe@.service',
+  'proc-sys-fs-binfmt_misc.automount',
+  'remote-fs.target',
+  'sys-fs-fuse-connections.mount',
+  'sys-kernel-config.mount',
+  'sys-kernel-debug.mount',
+  'sys-kernel-tracing.mount',
+  'systemd-ask-password-console.path',
+  'systemd-ask-password-wall.path',
+  'systemd-binfmt.service',
+  'systemd-firstboot.service',
+  'systemd-hwdb-update.service',
+  'systemd-initctl.socket',
+  'systemd-journal-catalog-update.service',
+  'systemd-machine-id-commit.service',
+  'systemd-modules-load.service',
+  'systemd-pcrphase.service',
+  'systemd-pstore.service',
+  'systemd-random-seed.service',
+  'systemd-remount-fs.service',
+  'systemd-sysctl.service',
+  'systemd-sysusers.service',
+  'systemd-tmpfiles-setup-dev.service',
+  'systemd-update-done.service',
+  'systemd-update-utmp-runlevel.service',
   'systemd-update-utmp.service',
   'systemd-user-sessions.service',
+  'time-set.target',
 ] as const
 
 /** Everything that is laid over the common root before each boot. Pure. */
@@ -109,8 +127,7 @@ function resolvConf({ machine, network, nameservers }: MachineFilesInput): strin
     .join('')
 }
 
-const profile =
-  'PATH="/opt/holdfast/bin:$PATH"\nexport PATH KUBECONFIG="${KUBECONFIG:-/etc/kubernetes/admin.conf}"\n'
+const profile = 'export PATH="/opt/holdfast/bin:$PATH" KUBECONFIG=/etc/kubernetes/admin.conf\n'
 
 const journald =
-  '[Journal]\nStorage=persistent\nSystemMaxUse=64M\nForwardToConsole=no\nRateLimitIntervalSec=0\n'
+  '[Journal]\nStorage=persistent\nSystemMaxUse=64M\nRuntimeMaxUse=16M\nForwardToSyslog=no\nAudit=no\nRateLimitIntervalSec=0\n'

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { chmod, copyFile, mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { cloneContainerd } from '../../assets/containerd-template.ts'
 import { HoldfastError } from '../../errors.ts'
@@ -42,6 +42,10 @@ export async function prepareMachineFolder(
   const folders = machineFolders(home, machine.cluster, machine.id)
   await mkdir(folders.dir, { recursive: true, mode: 0o700 })
   await mkdir(folders.socket, { recursive: true, mode: 0o700 })
+  // nspawn's working folders for its own overlays, which a killed machine leaves.
+  for (const name of await readdir(folders.dir)) {
+    if (name.startsWith('.#')) await rm(join(folders.dir, name), { recursive: true, force: true })
+  }
   for (const folder of [
     folders.root,
     folders.upper,

@@ -26,11 +26,12 @@ export { machineName } from './machine-nspawn.ts'
 const bootTimeoutMs = 15_000
 const killTimeoutMs = 10_000
 
-/** A machine of this home as the kernel shows it. `pid` is nspawn's, outside. */
-export interface FoundMachine extends ProcessIdentity {
+/** A machine of this home as the kernel shows it; `process` is nspawn's, outside. */
+export interface FoundMachine {
   name: string
   cluster: string
   id: string
+  process: ProcessIdentity
 }
 
 /**
@@ -50,7 +51,7 @@ export async function startMachine(
   return withHostLock(name, async () => {
     const folders = machineFolders(home, machine.cluster, machine.id)
     const running = (await findMachines(home)).find((found) => found.name === name)
-    let started: ProcessIdentity | undefined = running && { pid: running.pid, startTime: running.startTime }
+    let started = running?.process
     if (!started) {
       await clearLeftovers(home, machine)
       await prepareMachineFolder(home, machine, network, identity, assets)
@@ -61,7 +62,7 @@ export async function startMachine(
       await joinBridge(started, machine.device, network.device)
     } catch (error) {
       const last = (await readFile(folders.console, 'utf8').catch(() => '')).slice(-1500).trim()
-      await killMachine({ ...machine, process: started }).catch(() => {})
+      await killMachine(home, { ...machine, process: started }).catch(() => {})
       throw new HoldfastError(
         'machine-not-started',
         `The machine ${machine.id} did not start: ${messageOf(error)}${last ? `\n${last}` : ''}`,
@@ -96,12 +97,12 @@ async function joinBridge(started: ProcessIdentity, device: string, bridge: stri
   await localHost().run(['ip', 'link', 'set', device, 'master', bridge, 'up'])
 }
 
-export async function isAlive(machine: LocalMachine): Promise<boolean> {
+export async function isAlive(machine: Pick<LocalMachine, 'process'>): Promise<boolean> {
   return isRunning(machine.process)
 }
 
 /** The process id, on the host, of the machine's first process; undefined when it is not running. */
-export async function initPid(machine: LocalMachine): Promise<number | undefined> {
+export async function initPid(machine: Pick<LocalMachine, 'process'>): Promise<number | undefined> {
   return machine.process && (await isRunning(machine.process)) ? initOf(machine.process.pid) : undefined
 }
 
@@ -125,9 +126,9 @@ async function childrenOf(pid: number): Promise<number[]> {
  * one inside. Returns when nothing of it is left: processes, veth, control groups.
  * @throws HoldfastError `machine-not-dead` after ten seconds, with what is left.
  */
-export async function killMachine(machine: LocalMachine): Promise<void> {
+export async function killMachine(home: Home, machine: LocalMachine): Promise<void> {
   const started = machine.process
-  if (!started || !(await isRunning(started))) return clearAfterDeath(machine)
+  if (!started || !(await isRunning(started))) return clearAfterDeath(home, machine)
   const first = await initOf(started.pid)
   if (first !== undefined) {
     try {
@@ -139,19 +140,16 @@ export async function killMachine(machine: LocalMachine): Promise<void> {
     await waitFor(async () => !(await isRunning(started)), 2_000, 5)
   }
   await killProcess(started, killTimeoutMs)
-  await clearAfterDeath(machine)
+  await clearAfterDeath(home, machine)
 }
 
-/** The home's prefix is the first part of every name we give; here there is no Home at hand. */
-const prefixOf = (machine: LocalMachine) => ({ prefix: machine.device.split('-').slice(0, 2).join('-') })
-
-async function clearAfterDeath(machine: LocalMachine): Promise<void> {
-  const name = machineName(prefixOf(machine), machine.id)
+async function clearAfterDeath(home: Home, machine: LocalMachine): Promise<void> {
+  const name = machineName(home, machine.id)
   // Started, but whoever started it died before it could write the process down.
-  for (const found of await findMachines(prefixOf(machine))) {
-    if (found.name === name) await killProcess(found, killTimeoutMs)
+  for (const found of await findMachines(home)) {
+    if (found.name === name) await killProcess(found.process, killTimeoutMs)
   }
-  const group = `${prefixOf(machine).prefix}/${name}`
+  const group = `${home.prefix}/${name}`
   const end = await waitFor(async () => {
     const left = await leftovers(machine.device, group)
     return left === undefined
@@ -181,7 +179,7 @@ async function leftovers(device: string, group: string): Promise<string | undefi
       .catch(() => {})
     if (existsSync(`/sys/class/net/${device}`)) return `network device ${device} is there`
   }
-  return (await removeGroup(group, 200)) ? undefined : `control group ${group} is there`
+  return (await removeGroup(group, { timeoutMs: 200 })) ? undefined : `control group ${group} is there`
 }
 
 /** Before a start: what an earlier one that was cut short may have left. Never on a running machine. */
@@ -201,7 +199,7 @@ export async function removeMachine(home: Home, machine: LocalMachine): Promise<
         remedy: 'Stop the machine first.',
       })
     }
-    await clearAfterDeath(machine)
+    await clearAfterDeath(home, machine)
     await removeFolder(machineFolders(home, machine.cluster, machine.id).dir)
   })
 }
@@ -228,9 +226,9 @@ export async function findMachines(home: Pick<Home, 'prefix'>): Promise<FoundMac
   for (const pid of await allPids()) {
     const machine = machineOfCommand(home, await commandLine(pid))
     const startTime = machine && (await startTimeOf(pid))
-    if (machine && startTime) byPid.set(pid, { ...machine, pid, startTime })
+    if (machine && startTime) byPid.set(pid, { ...machine, process: { pid, startTime } })
   }
   // nspawn's own children carry its words until they become the machine's first process.
   const children = new Set((await Promise.all([...byPid.keys()].map(childrenOf))).flat())
-  return [...byPid.values()].filter((found) => !children.has(found.pid))
+  return [...byPid.values()].filter((found) => !children.has(found.process.pid))
 }

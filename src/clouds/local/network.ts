@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { HoldfastError } from '../../errors.ts'
 import type { Home } from '../../home.ts'
 import { localHost } from '../../hosts/local.ts'
+import { removeGroup } from './machine-cgroup.ts'
 import { addForwarding, removeForwarding } from './network-rules.ts'
 import type { LocalCluster } from './parts.ts'
 import { withHostLock } from './process-lock.ts'
@@ -62,6 +63,8 @@ export async function deleteNetwork(home: Home, cluster: LocalCluster): Promise<
   await withHostLock('network', async () => {
     await removeForwarding(device)
     if (existsSync(`/sys/class/net/${device}`)) await localHost().run(['ip', 'link', 'delete', device])
+    // The home's own control group goes with its last machine; the kernel refuses before that.
+    await removeGroup(home.prefix, { timeoutMs: 0, below: false })
   })
 }
 
