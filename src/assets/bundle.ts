@@ -1,8 +1,23 @@
-import type { Recipe } from './recipe.ts'
+import { basename } from 'node:path'
+import { asStep } from '../events.ts'
+import { type Bundle, writeBundle } from './bundle-file.ts'
+import { sha256OfFile } from './manifest.ts'
+import { type AssetOptions, assetContext, obtainLeaves } from './resolve.ts'
+import { componentVersions } from './versions.ts'
 
-/** A file made by `bundleAssets`, opened for reading. */
-export interface Bundle {
-  readonly file: string
-  /** Puts an asset's files into `dir`; false where the bundle does not have it. */
-  extract(recipe: Recipe, key: string, dir: string): Promise<boolean>
+/**
+ * Writes what cannot be made from the rest into one file for a host without a way out, fetching
+ * or building what is missing first, and reads it back. Images and the like are put together
+ * again on that host, which needs no compiler and no network for it.
+ */
+export async function bundleAssets(
+  options: AssetOptions & { file: string },
+): Promise<{ bundle: Bundle; sha256: string }> {
+  const versions = componentVersions(options.kubernetesVersion)
+  const leaves = await obtainLeaves(versions, await assetContext(options))
+  return asStep(options.report, 'assets-bundle', `Bundle ${basename(options.file)}`, async (progress) => {
+    const assets = Object.values(leaves).filter((asset) => asset !== undefined)
+    const bundle = await writeBundle(options.file, versions.kubernetes, assets, progress)
+    return { bundle, sha256: await sha256OfFile(options.file) }
+  })
 }

@@ -1,16 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { HoldfastError, isErrno } from '../errors.ts'
 import { runCommand } from './command.ts'
-import {
-  describeTree,
-  formatManifest,
-  type ManifestEntry,
-  parseManifest,
-  sha256OfFile,
-  sha256OfText,
-} from './manifest.ts'
+import { describeTree, formatManifest, type ManifestEntry, parseManifest, sha256OfText } from './manifest.ts'
 
 /** Where an asset's content came from when it was put into the cache. */
 export type AssetSource = 'bundle' | 'official' | 'built'
@@ -36,8 +29,11 @@ interface Stamp extends Omit<Asset, 'dir'> {
 
 const sentinelCount = 16
 
+/** What an asset is found by. */
+export type AssetId = Pick<Asset, 'name' | 'version' | 'key'>
+
 /** `CACHE/assets/NAME/VERSION-KEY`: `files/`, `manifest` and `stamp.json`. */
-export const assetHome = (cache: string, name: string, version: string, key: string): string =>
+export const assetHome = (cache: string, { name, version, key }: AssetId): string =>
   join(cache, 'assets', name, `${version}-${key}`)
 
 /**
@@ -46,10 +42,10 @@ export const assetHome = (cache: string, name: string, version: string, key: str
  */
 export async function readAsset(
   cache: string,
-  wanted: { name: string; version: string; key: string },
+  wanted: AssetId,
   options: { verify?: boolean } = {},
 ): Promise<Asset | undefined> {
-  const home = assetHome(cache, wanted.name, wanted.version, wanted.key)
+  const home = assetHome(cache, wanted)
   const stamp = await readStamp(home)
   if (!stamp) return undefined
   const { sentinels, ...asset } = stamp
@@ -87,15 +83,16 @@ async function verifyAsset(home: string, manifestSha256: string): Promise<void> 
  */
 export async function publishAsset(
   cache: string,
-  wanted: { name: string; version: string; key: string },
+  wanted: AssetId,
   fill: (dir: string) => Promise<AssetSource>,
 ): Promise<Asset> {
-  const home = assetHome(cache, wanted.name, wanted.version, wanted.key)
+  const home = assetHome(cache, wanted)
   const parent = join(home, '..')
   await removeLeftovers(parent, wanted.key)
   const building = join(parent, `.${wanted.key}-${randomBytes(4).toString('hex')}`)
   const files = join(building, 'files')
   await mkdir(files, { recursive: true })
+  await chmod(files, 0o755)
   try {
     const source = await fill(files)
     const entries = await describeTree(files)

@@ -8,6 +8,7 @@ import { prepareTemplate } from './containerd-template.ts'
 import { type GoBuild, goBuild, goIngredients, modulesDir } from './go-build.ts'
 import { imageReferences, layerOf, writeImages } from './images.ts'
 import { writeImage } from './oci-image.ts'
+import { githubRelease, kubernetesRelease, type Release } from './official.ts'
 import type { Recipe } from './recipe.ts'
 import type { ComponentVersions } from './versions.ts'
 
@@ -19,13 +20,13 @@ const goRecipe = (
   title: string,
   version: string,
   build: GoBuild,
-  download?: Recipe['download'],
+  release: Release,
 ): Recipe => ({
   name,
   version,
   title: `${title} ${version}`,
   ingredients: goIngredients(build),
-  ...(download ? { download } : {}),
+  release,
   build: (dir, making) => goBuild(build, dir, making),
 })
 
@@ -57,44 +58,83 @@ export const kubernetesBinaries = [
 ] as const
 
 export const kubernetesRecipe = (versions: ComponentVersions): Recipe =>
-  goRecipe('kubernetes', 'Kubernetes', versions.kubernetes, {
-    module: 'kubernetes',
-    packages: kubernetesBinaries.map((name) => `k8s.io/kubernetes/cmd/${name}`),
-    variables: kubernetesVariables(versions.kubernetes),
-  })
+  goRecipe(
+    'kubernetes',
+    'Kubernetes',
+    versions.kubernetes,
+    {
+      module: 'kubernetes',
+      packages: kubernetesBinaries.map((name) => `k8s.io/kubernetes/cmd/${name}`),
+      variables: kubernetesVariables(versions.kubernetes),
+    },
+    kubernetesRelease(versions.kubernetes, kubernetesBinaries),
+  )
 
-export const etcdRecipe = (versions: ComponentVersions): Recipe =>
-  goRecipe('etcd', 'etcd', versions.etcd, {
-    module: 'etcd',
-    packages: ['go.etcd.io/etcd/server/v3', 'go.etcd.io/etcd/etcdctl/v3', 'go.etcd.io/etcd/etcdutl/v3'],
-    renames: { server: 'etcd' },
-  })
+const etcdBinaries = ['etcd', 'etcdctl', 'etcdutl'] as const
 
-export const containerdRecipe = (versions: ComponentVersions): Recipe => {
+export const etcdRecipe = ({ etcd: version }: ComponentVersions): Recipe =>
+  goRecipe(
+    'etcd',
+    'etcd',
+    version,
+    {
+      module: 'etcd',
+      packages: ['server', 'etcdctl', 'etcdutl'].map((name) => `go.etcd.io/etcd/${name}/v3`),
+      renames: { server: 'etcd' },
+    },
+    githubRelease('etcd-io/etcd', version, `etcd-v${version}-linux-ARCH.tar.gz`, 'SHA256SUMS', etcdBinaries),
+  )
+
+const containerdBinaries = ['containerd', 'containerd-shim-runc-v2', 'ctr'] as const
+
+export const containerdRecipe = ({ containerd: version }: ComponentVersions): Recipe => {
   const path = 'github.com/containerd/containerd/v2'
-  return goRecipe('containerd', 'containerd', versions.containerd, {
-    module: 'containerd',
-    packages: ['containerd', 'containerd-shim-runc-v2', 'ctr'].map((name) => `${path}/cmd/${name}`),
-    tags: ['no_btrfs', 'no_devmapper', 'no_zfs'],
-    variables: { [`${path}/version.Version`]: `v${versions.containerd}`, [`${path}/version.Revision`]: '' },
-  })
+  const archive = `containerd-static-${version}-linux-ARCH.tar.gz`
+  return goRecipe(
+    'containerd',
+    'containerd',
+    version,
+    {
+      module: 'containerd',
+      packages: containerdBinaries.map((name) => `${path}/cmd/${name}`),
+      tags: ['no_btrfs', 'no_devmapper', 'no_zfs'],
+      variables: { [`${path}/version.Version`]: `v${version}`, [`${path}/version.Revision`]: '' },
+    },
+    githubRelease('containerd/containerd', version, archive, `${archive}.sha256sum`, containerdBinaries),
+  )
 }
 
-export const corednsRecipe = (versions: ComponentVersions): Recipe =>
-  goRecipe('coredns', 'CoreDNS', versions.coredns, {
-    module: 'coredns',
-    packages: ['github.com/coredns/coredns'],
-    variables: { 'github.com/coredns/coredns/coremain.GitCommit': '' },
-  })
+export const corednsRecipe = ({ coredns: version }: ComponentVersions): Recipe => {
+  const archive = `coredns_${version}_linux_ARCH.tgz`
+  return goRecipe(
+    'coredns',
+    'CoreDNS',
+    version,
+    {
+      module: 'coredns',
+      packages: ['github.com/coredns/coredns'],
+      variables: { 'github.com/coredns/coredns/coremain.GitCommit': '' },
+    },
+    githubRelease('coredns/coredns', version, archive, `${archive}.sha256`, ['coredns']),
+  )
+}
 
-export const cniRecipe = (versions: ComponentVersions): Recipe => {
+export const cniRecipe = ({ cni: version }: ComponentVersions): Recipe => {
   const path = 'github.com/containernetworking/plugins'
   const plugins = ['ipam/host-local', 'main/bridge', 'main/loopback', 'main/ptp', 'meta/portmap']
-  return goRecipe('cni', 'CNI plugins', versions.cni, {
-    module: 'cni',
-    packages: plugins.map((name) => `${path}/plugins/${name}`),
-    variables: { [`${path}/pkg/utils/buildversion.BuildVersion`]: `v${versions.cni}` },
-  })
+  const names = plugins.map((plugin) => plugin.split('/')[1] ?? '')
+  const archive = `cni-plugins-linux-ARCH-v${version}.tgz`
+  return goRecipe(
+    'cni',
+    'CNI plugins',
+    version,
+    {
+      module: 'cni',
+      packages: plugins.map((name) => `${path}/plugins/${name}`),
+      variables: { [`${path}/pkg/utils/buildversion.BuildVersion`]: `v${version}` },
+    },
+    githubRelease('containernetworking/plugins', version, archive, `${archive}.sha256`, names),
+  )
 }
 
 /** Kubernetes' own pause.c, as its build/pause/linux has it. */
@@ -165,12 +205,12 @@ export const binRecipe = (versions: ComponentVersions, made: Made): Recipe => ({
   version: versions.kubernetes,
   title: 'Programs of the machines',
   derived: true,
-  ingredients: inputs(made['kubernetes'], made['containerd'], made['etcd']),
+  ingredients: inputs(made.kubernetes, made.containerd, made.etcd),
   build: async (dir) => {
     const programs: Record<string, readonly string[]> = {
       kubernetes: ['kubelet', 'kubeadm', 'kubectl'],
-      containerd: ['containerd', 'containerd-shim-runc-v2', 'ctr'],
-      etcd: ['etcd', 'etcdctl', 'etcdutl'],
+      containerd: containerdBinaries,
+      etcd: etcdBinaries,
     }
     for (const [name, files] of Object.entries(programs)) {
       for (const file of files) await link(join(made[name]?.dir ?? '', file), join(dir, file))
@@ -184,6 +224,6 @@ export const templateRecipe = (versions: ComponentVersions, images: Asset, bin: 
   version: versions.kubernetes,
   title: 'Images imported',
   derived: true,
-  ingredients: ['template 1', ...inputs(images), `containerd ${versions.containerd}`],
+  ingredients: ['template 2', ...inputs(images), `containerd ${versions.containerd}`],
   build: (dir, { progress }) => prepareTemplate({ binDir: bin.dir, imagesDir: images.dir }, dir, progress),
 })

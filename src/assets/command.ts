@@ -1,4 +1,3 @@
-import { execa } from 'execa'
 import { HoldfastError } from '../errors.ts'
 
 export interface CommandOptions {
@@ -7,6 +6,8 @@ export interface CommandOptions {
   env?: NodeJS.ProcessEnv
   /** The command is ended after this long. */
   timeoutMs: number
+  /** The kernel ends the program when this process ends, however it ends. */
+  dieWithParent?: boolean
   /** Called with each line of both outputs while it runs. */
   onLine?: (line: string) => void
   /** What to do when it fails. */
@@ -17,14 +18,18 @@ const outputLimitChars = 2000
 
 /**
  * Runs a program of the host and returns its standard output.
- * Throws `asset-command-failed` with the end of what it wrote.
+ * Throws `asset-command-failed` with the end of what it wrote, `asset-command-missing` where it is not there.
  */
 export async function runCommand(
   program: string,
   args: readonly string[],
   options: CommandOptions,
 ): Promise<string> {
-  const child = execa(program, args, {
+  const { execa } = await import('execa')
+  const [file, ...rest] = options.dieWithParent
+    ? ['setpriv', '--pdeathsig', 'TERM', program, ...args]
+    : [program, ...args]
+  const child = execa(file ?? program, rest, {
     ...(options.cwd ? { cwd: options.cwd } : {}),
     ...(options.env ? { env: options.env } : {}),
     stdin: 'ignore',
@@ -32,8 +37,6 @@ export async function runCommand(
     reject: false,
     timeout: options.timeoutMs,
     maxBuffer: 20_000_000,
-    // Lines are read as they come, so that a long build can say how far it is.
-    ...(options.onLine ? { all: true } : {}),
   })
   const { onLine } = options
   if (onLine) {
@@ -42,17 +45,15 @@ export async function runCommand(
   const result = await child
   if (!result.failed) return result.stdout
   const written = (result.all ?? '').trim().slice(-outputLimitChars)
+  const missing = result.code === 'ENOENT' || result.exitCode === 127
   const ending = result.timedOut
     ? `did not end within ${Math.round(options.timeoutMs / 1000)} s`
-    : result.code === 'ENOENT'
+    : missing
       ? 'is not installed'
       : `failed (${result.exitCode ?? result.signal ?? result.shortMessage})`
   throw new HoldfastError(
-    'asset-command-failed',
+    missing ? 'asset-command-missing' : 'asset-command-failed',
     `${program} ${args[0] ?? ''} ${ending}${written ? `: ${written}` : '.'}`,
-    {
-      cause: result,
-      ...(options.remedy ? { remedy: options.remedy } : {}),
-    },
+    { cause: result, ...(options.remedy ? { remedy: options.remedy } : {}) },
   )
 }

@@ -32,9 +32,11 @@ export async function prepareTemplate(
   const socket = join(work, 'containerd.sock')
   await writeFile(join(work, 'config.toml'), configuration(dir, work, socket))
   const args = ['--config', join(work, 'config.toml'), '--log-level', 'warn']
-  const child = spawn(join(sources.binDir, 'containerd'), args, {
+  // It ends with this process, however that ends.
+  const bound = ['--pdeathsig', 'TERM', join(sources.binDir, 'containerd'), ...args]
+  const child = spawn('setpriv', bound, {
     stdio: ['ignore', 'ignore', 'pipe'],
-    env: { ...process.env, PATH: `${sources.binDir}:${process.env['PATH'] ?? ''}` },
+    env: { ...process.env, PATH: `${sources.binDir}:${process.env.PATH ?? ''}` },
   })
   let written = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -59,9 +61,8 @@ export async function prepareTemplate(
     await end(child)
     await rm(work, { recursive: true, force: true })
   }
-  for (const name of await readdir(dir)) {
-    if (name.startsWith('tmpmounts')) await rm(join(dir, name), { recursive: true, force: true })
-  }
+  // Each machine's containerd makes an identity of its own.
+  await rm(join(dir, 'io.containerd.grpc.v1.introspection'), { recursive: true, force: true })
 }
 
 const configuration = (root: string, work: string, socket: string): string => `version = 3

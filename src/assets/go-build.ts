@@ -56,31 +56,28 @@ const moduleDir = (build: GoBuild): string =>
 export async function goBuild(build: GoBuild, dir: string, making: Making): Promise<void> {
   let compiled = 0
   let downloaded = 0
-  const say = () =>
-    making.progress(`${downloaded ? `downloaded ${downloaded} modules, ` : ''}compiled ${compiled} packages`)
-  const ticker = setInterval(say, 1000)
-  try {
-    making.progress('compiling')
-    await runCommand('go', ['build', '-v', ...goArguments(build), '-o', `${dir}/`, ...build.packages], {
-      cwd: moduleDir(build),
-      env: {
-        ...making.context.env,
-        CGO_ENABLED: '0',
-        GOOS: 'linux',
-        GOARCH: architecture(),
-        // A go.work of a folder above must not take part.
-        GOWORK: 'off',
-      },
-      timeoutMs: buildTimeoutMs,
-      onLine: (line) => {
-        if (line.startsWith('go: downloading')) downloaded++
-        else if (/^[\w.~-]+(\/[\w.~-]+)*$/.test(line)) compiled++
-      },
-      remedy:
-        'Install Go 1.26 or newer and run the command again, or name a bundle made by `holdfast assets bundle` on another machine.',
-    })
-  } finally {
-    clearInterval(ticker)
-  }
+  making.progress('linking what was compiled before')
+  await runCommand('go', ['build', '-v', ...goArguments(build), '-o', `${dir}/`, ...build.packages], {
+    cwd: moduleDir(build),
+    env: {
+      ...making.env,
+      CGO_ENABLED: '0',
+      GOOS: 'linux',
+      GOARCH: architecture(),
+      // A go.work of a folder above must not take part.
+      GOWORK: 'off',
+    },
+    timeoutMs: buildTimeoutMs,
+    dieWithParent: true,
+    onLine: (line) => {
+      if (line.startsWith('go: downloading')) downloaded++
+      else if (/^[\w.~-]+(\/[\w.~-]+)*$/.test(line)) compiled++
+      else return
+      const modules = downloaded > 0 ? `downloaded ${downloaded} modules, ` : ''
+      making.progress(`${modules}compiled ${compiled} packages`)
+    },
+    remedy:
+      'Install Go 1.26 or newer and run the command again, or name a bundle made by `holdfast assets bundle` on another machine.',
+  })
   for (const [from, to] of Object.entries(build.renames ?? {})) await rename(join(dir, from), join(dir, to))
 }

@@ -84,8 +84,8 @@ export const machineRootRecipe: Recipe = {
   version: suite,
   title: `Machine root (Debian ${suite})`,
   ingredients: [JSON.stringify({ packages, excluded, masked, directories, files, removed })],
-  build: async (dir, { context, progress }) => {
-    const mirror = context.env['HOLDFAST_DEBIAN_MIRROR']
+  build: async (dir, { env, progress }) => {
+    const mirror = env.HOLDFAST_DEBIAN_MIRROR
     let unpacked = 0
     progress('downloading packages')
     await runCommand(
@@ -101,8 +101,9 @@ export const machineRootRecipe: Recipe = {
         ...(mirror ? [mirror] : []),
       ],
       {
-        env: context.env,
+        env,
         timeoutMs: bootstrapTimeoutMs,
+        dieWithParent: true,
         onLine: (line) => {
           if (line.startsWith('Setting up ')) progress(`${++unpacked} packages set up`)
         },

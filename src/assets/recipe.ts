@@ -1,11 +1,12 @@
 import { join } from 'node:path'
-import { messageOf } from '../errors.ts'
+import { HoldfastError } from '../errors.ts'
 import { asStep, type Report } from '../events.ts'
-import type { Bundle } from './bundle.ts'
-import { type Asset, publishAsset, readAsset } from './cache.ts'
+import type { Bundle } from './bundle-file.ts'
+import { type Asset, type AssetId, type AssetSource, publishAsset, readAsset } from './cache.ts'
 import { withLock } from './lock.ts'
 import { sha256OfText } from './manifest.ts'
-import type { OfficialSites } from './official.ts'
+import { fetchRelease, type OfficialSites, type Release } from './official.ts'
+import { paceProgress } from './pace.ts'
 
 /** How one asset is made. */
 export interface Recipe {
@@ -15,17 +16,16 @@ export interface Recipe {
   readonly title: string
   /** Everything that shapes the result, checksums of its inputs included. */
   readonly ingredients: readonly string[]
-  /** Made from other assets alone, so a bundle does not carry it. */
+  /** Made from other assets alone, so that a bundle does not carry it. */
   readonly derived?: boolean
-  /** Fetches the official release and checks it; undefined where there is none. */
-  readonly download?: (dir: string, making: Making) => Promise<void>
+  /** The official release, where there is one with a published checksum. */
+  readonly release?: Release
   readonly build: (dir: string, making: Making) => Promise<void>
 }
 
 /** What a recipe needs while it works. */
 export interface Making {
-  readonly context: AssetContext
-  readonly sites: OfficialSites
+  readonly env: NodeJS.ProcessEnv
   readonly progress: (detail: string) => void
 }
 
@@ -36,56 +36,72 @@ export interface AssetContext {
   readonly bundle?: Bundle
   /** Read and compare every file of what is in the cache. */
   readonly verify?: boolean
-  /** The official sites if they can be reached; asked at most once. */
-  readonly sites: () => Promise<OfficialSites | undefined>
+  /** The official sites that can be reached; asked at most once. */
+  readonly sites: () => Promise<Partial<OfficialSites>>
 }
 
-/** Twelve hexadecimal digits: another recipe, another key. */
-export const recipeKey = (recipe: Recipe): string =>
-  sha256OfText(JSON.stringify([recipe.name, recipe.version, process.arch, ...recipe.ingredients])).slice(
-    0,
-    12,
-  )
+/** Name, version and key: another recipe or another processor is another asset. */
+export const assetId = ({ name, version, ingredients }: Recipe): AssetId => ({
+  name,
+  version,
+  key: sha256OfText(JSON.stringify([name, version, process.arch, ...ingredients])).slice(0, 12),
+})
 
 /**
  * The asset from the cache, else from the bundle, else the official release, else built here.
  * Only one process makes an asset at a time; the others wait and say for whom.
  */
 export async function obtain(recipe: Recipe, context: AssetContext): Promise<Asset> {
-  const wanted = { name: recipe.name, version: recipe.version, key: recipeKey(recipe) }
-  const check = context.verify ? { verify: true } : {}
-  const cached = await readAsset(context.cache, wanted, check)
+  const id = assetId(recipe)
+  const look = () => readAsset(context.cache, id, { verify: context.verify ?? false })
+  const cached = await look()
   if (cached) return cached
-  return asStep(context.report, `asset-${recipe.name}`, recipe.title, async (detail) => {
-    const started = Date.now()
-    const progress = (text: string) => detail(`${text} (${Math.round((Date.now() - started) / 1000)} s)`)
-    const onWait = (holder: number | undefined) => progress(`waiting for process ${holder ?? 'unknown'}`)
-    const lock = join(context.cache, 'locks', `${recipe.name}-${wanted.key}`)
-    return withLock(lock, { onWait }, async () => {
-      const meanwhile = await readAsset(context.cache, wanted, check)
-      if (meanwhile) return meanwhile
-      return publishAsset(context.cache, wanted, (dir) => make(recipe, wanted.key, dir, context, progress))
-    })
-  })
+  return asStep(context.report, `asset-${recipe.name}`, recipe.title, (detail) =>
+    paceProgress(detail, async (progress) => {
+      const onWait = (holder?: number) => progress(`waiting for process ${holder ?? 'unknown'}`)
+      const lock = join(context.cache, 'locks', `${recipe.name}-${id.key}`)
+      return withLock(lock, { onWait }, async () => {
+        const meanwhile = await look()
+        if (meanwhile) return meanwhile
+        return publishAsset(context.cache, id, (dir) => make(recipe, id, dir, context, progress))
+      })
+    }),
+  )
 }
 
 async function make(
   recipe: Recipe,
-  key: string,
+  id: AssetId,
   dir: string,
   context: AssetContext,
   progress: (detail: string) => void,
-): Promise<Asset['source']> {
-  if (context.bundle && !recipe.derived && (await context.bundle.extract(recipe, key, dir))) return 'bundle'
-  const sites = recipe.download ? await context.sites() : undefined
-  const making = { context, sites: sites ?? {}, progress } as Making
-  if (sites && recipe.download) {
-    progress('downloading the official release')
-    await recipe.download(dir, { ...making, sites })
-    return 'official'
+): Promise<AssetSource> {
+  if (context.bundle && !recipe.derived) {
+    progress('looking into the bundle')
+    if (await context.bundle.extract(id, dir)) return 'bundle'
   }
-  await recipe.build(dir, making)
+  if (recipe.release && (await downloaded(recipe.release, recipe, dir, context, progress))) return 'official'
+  await recipe.build(dir, { env: context.env, progress })
   return 'built'
 }
 
-export { messageOf }
+/** False where the site cannot be had; a checksum that does not match is never passed over. */
+async function downloaded(
+  release: Release,
+  recipe: Recipe,
+  dir: string,
+  context: AssetContext,
+  progress: (detail: string) => void,
+): Promise<boolean> {
+  const base = (await context.sites())[release.site]
+  if (!base) return false
+  try {
+    const downloads = join(context.cache, 'downloads')
+    await fetchRelease(release, base, dir, { downloads, env: context.env, progress })
+    return true
+  } catch (error) {
+    if (!(error instanceof HoldfastError) || error.code !== 'download-failed') throw error
+    context.report({ type: 'warning', message: `${error.message} Building ${recipe.title} instead.` })
+    return false
+  }
+}

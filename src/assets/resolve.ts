@@ -1,5 +1,8 @@
 import { join } from 'node:path'
+import type { MachineAssets } from '../clouds/local/parts.ts'
+import { HoldfastError, messageOf } from '../errors.ts'
 import type { Report } from '../events.ts'
+import type { Asset } from './cache.ts'
 import {
   binRecipe,
   cniRecipe,
@@ -8,53 +11,145 @@ import {
   etcdRecipe,
   imagesRecipe,
   kubernetesRecipe,
+  type Made,
   pauseRecipe,
   probeRecipe,
   templateRecipe,
 } from './catalog.ts'
 import { imageReferences } from './images.ts'
 import { machineRootRecipe } from './machine-root.ts'
-import { type AssetContext, obtain } from './recipe.ts'
-import { componentVersions } from './versions.ts'
+import { type OfficialSites, officialSites, reachableSites } from './official.ts'
+import { type AssetContext, obtain, type Recipe } from './recipe.ts'
+import { type ComponentVersions, componentVersions } from './versions.ts'
 
-export interface ResolveOptions {
+export interface AssetOptions {
+  /** With or without a leading `v`. */
   kubernetesVersion: string
+  /** `Home.cache`. */
   cache: string
   report: Report
+  /** A file made by `bundleAssets`. */
+  bundle?: string
+  /** Default: this process's. Proxies, Go's settings and HOLDFAST_DEBIAN_MIRROR are read from it. */
   env?: NodeJS.ProcessEnv
+  /** Other bases for the official sites; false never asks them. */
+  sites?: OfficialSites | false
+  /** Read every file in the cache and compare its SHA-256. */
   verify?: boolean
 }
 
-export async function resolveAssets(options: ResolveOptions) {
+/** What a cluster's machines are made from, but for the agent's bundle. */
+export interface ResolvedAssets extends Omit<MachineAssets, 'agentBundle' | 'agentSha256'> {
+  versions: ComponentVersions
+  kubectl: string
+  /** What every machine has from its first moment: reference and OCI archive. */
+  images: { reference: string; archive: string }[]
+  /** The archive of `holdfast.dev/probe:1`; undefined where no Go was there to build it. */
+  probeArchive: string | undefined
+}
+
+/** Node's release that the agent runs on. */
+const leastNodeMajor = 24
+
+/**
+ * Everything a machine of this Kubernetes version needs, from the cache or made now: see `obtain`
+ * for the order of sources. With all of it in the cache this takes a few milliseconds.
+ * Needs root where the machine root or the images are not there yet.
+ */
+export async function resolveAssets(options: AssetOptions): Promise<ResolvedAssets> {
   const versions = componentVersions(options.kubernetesVersion)
-  const context: AssetContext = {
+  const nodeBinary = checkedNode()
+  const context = await assetContext(options)
+  const made = await obtainLeaves(versions, context)
+  const images = await obtain(imagesRecipe(versions, made), context)
+  const bin = await obtain(binRecipe(versions, made), context)
+  const template = await obtain(templateRecipe(versions, images, bin), context)
+  return {
+    versions,
+    machineRoot: made['machine-root'].dir,
+    binDir: bin.dir,
+    cniDir: made.cni.dir,
+    containerdTemplate: template.dir,
+    nodeBinary,
+    kubectl: join(bin.dir, 'kubectl'),
+    images: Object.entries(imageReferences(versions)).map(([name, reference]) => ({
+      reference,
+      archive: join(images.dir, `${name}.tar`),
+    })),
+    probeArchive: made.probe ? join(made.probe.dir, 'probe.tar') : undefined,
+  }
+}
+
+export async function assetContext(options: AssetOptions): Promise<AssetContext> {
+  const env = options.env ?? process.env
+  const sites = options.sites ?? officialSites
+  let reachable: Promise<Partial<OfficialSites>> | undefined
+  // Few commands name a bundle, so its reader is loaded for them alone.
+  const bundle = options.bundle
+    ? await (await import('./bundle-file.ts')).openBundle(options.bundle)
+    : undefined
+  return {
     cache: options.cache,
     report: options.report,
-    env: options.env ?? process.env,
+    env,
     verify: options.verify ?? false,
-    sites: async () => undefined,
+    ...(bundle ? { bundle } : {}),
+    sites: () => {
+      reachable ??= sites === false ? Promise.resolve({}) : reachableSites(sites, env)
+      return reachable
+    },
   }
-  const get = (recipe: Parameters<typeof obtain>[0]) => obtain(recipe, context)
-  const rootPromise = get(machineRootRecipe)
-  rootPromise.catch(() => {})
-  const pause = await get(pauseRecipe(versions))
-  const kubernetes = await get(kubernetesRecipe(versions))
-  const etcd = await get(etcdRecipe(versions))
-  const containerd = await get(containerdRecipe(versions))
-  const coredns = await get(corednsRecipe(versions))
-  const cni = await get(cniRecipe(versions))
-  const machineRoot = await rootPromise
-  const made = { kubernetes, etcd, containerd, coredns, cni, pause, 'machine-root': machineRoot }
-  const images = await get(imagesRecipe(versions, made))
-  const bin = await get(binRecipe(versions, made))
-  const template = await get(templateRecipe(versions, images, bin))
-  return {
-    machineRoot: machineRoot.dir,
-    binDir: bin.dir,
-    cniDir: cni.dir,
-    containerdTemplate: template.dir,
-    nodeBinary: process.execPath,
-    kubectl: join(bin.dir, 'kubectl'),
-    images: Object.values(imageReferences(versions)),
+}
+
+/** The recipes that need no other asset. */
+export const leafRecipes = (versions: ComponentVersions) => ({
+  'machine-root': machineRootRecipe,
+  pause: pauseRecipe(versions),
+  kubernetes: kubernetesRecipe(versions),
+  etcd: etcdRecipe(versions),
+  containerd: containerdRecipe(versions),
+  coredns: corednsRecipe(versions),
+  cni: cniRecipe(versions),
+})
+
+export type Leaves = Record<keyof ReturnType<typeof leafRecipes>, Asset> & { probe?: Asset } & Made
+
+export async function obtainLeaves(versions: ComponentVersions, context: AssetContext): Promise<Leaves> {
+  const recipes = leafRecipes(versions)
+  const get = (recipe: Recipe) => obtain(recipe, context)
+  // Packages come over the network while Go compiles; compilers wait for each other, for each of
+  // them keeps every processor busy.
+  const root = get(recipes['machine-root'])
+  const compiled = (async () => ({
+    pause: await get(recipes.pause),
+    kubernetes: await get(recipes.kubernetes),
+    etcd: await get(recipes.etcd),
+    containerd: await get(recipes.containerd),
+    coredns: await get(recipes.coredns),
+    cni: await get(recipes.cni),
+    ...(await probeIfPossible(context)),
+  }))()
+  // Both have ended before an error is passed on, so that nothing works on behind the caller's back.
+  const [first, second] = await Promise.allSettled([root, compiled])
+  if (first.status === 'rejected') throw first.reason
+  if (second.status === 'rejected') throw second.reason
+  return { ...second.value, 'machine-root': first.value }
+}
+
+/** The probe has no official release, and no cluster needs it: only tests and drills do. */
+async function probeIfPossible(context: AssetContext): Promise<{ probe?: Asset }> {
+  try {
+    return { probe: await obtain(probeRecipe(), context) }
+  } catch (error) {
+    if (!(error instanceof HoldfastError) || error.code !== 'asset-command-missing') throw error
+    context.report({ type: 'warning', message: `There is no probe image: ${messageOf(error)}` })
+    return {}
   }
+}
+
+function checkedNode(): string {
+  if (Number.parseInt(process.versions.node, 10) >= leastNodeMajor) return process.execPath
+  throw new HoldfastError('node-too-old', `This is Node ${process.versions.node} at ${process.execPath}.`, {
+    remedy: `Start Holdfast by its start script \`holdfast\`, which brings Node ${leastNodeMajor}.`,
+  })
 }

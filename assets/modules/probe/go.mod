@@ -1,0 +1,3 @@
+module holdfast.dev/assets/probe
+
+go 1.26.0
