@@ -1,0 +1,100 @@
+import { rm } from 'node:fs/promises'
+import { fromKubeconfig, isKubeReason, type KubeApi } from '../controlplane/api.ts'
+import type { ClusterSpec } from '../spec/types.ts'
+import { readIfThere } from './files.ts'
+import { clusterPhases, kubeadmInit, superAdminConf } from './kubernetes.ts'
+
+const marker = '/api/v1/namespaces/kube-system/configmaps/holdfast'
+
+/** What the cluster-wide phases were done for; another version does them again. */
+const doneFor = (cluster: ClusterSpec): string => `${cluster.spec.kubernetesVersion}/1`
+
+export async function clusterPhasesDone(api: KubeApi, cluster: ClusterSpec): Promise<boolean> {
+  const found = await api.tryGet<{ data?: Record<string, string> }>(marker)
+  return found?.data?.phases === doneFor(cluster)
+}
+
+/**
+ * What is done once for the whole cluster, by whoever holds the duties: administrators' rights,
+ * kubeadm's configuration, tokens' rights, CoreDNS and kube-proxy. Every part may be repeated.
+ */
+export async function doClusterPhases(cluster: ClusterSpec): Promise<void> {
+  // Rights for admin.conf can only be given by super-admin.conf, which bypasses them.
+  const first = await fromKubeconfig(superAdminConf)
+  try {
+    await createIfMissing(first, '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings', {
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'ClusterRoleBinding',
+      metadata: { name: 'kubeadm:cluster-admins' },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' },
+      subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'Group', name: 'kubeadm:cluster-admins' }],
+    })
+    await kubeadmInit(clusterPhases)
+    await readersOfNodes(first)
+    await spreadCoreDns(first)
+    await createIfMissing(first, '/api/v1/namespaces/kube-system/configmaps', {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'holdfast', namespace: 'kube-system' },
+    })
+    await first.patch(marker, { data: { phases: doneFor(cluster) } })
+  } finally {
+    first.close()
+  }
+}
+
+/** Once administrators have their rights, the file that bypasses all of them goes, on every master. */
+export async function dropSuperAdmin(): Promise<void> {
+  if ((await readIfThere(superAdminConf)) !== undefined) await rm(superAdminConf, { force: true })
+}
+
+/** A kubelet may read only its own node; the agent on a worker needs the others' pod ranges. */
+async function readersOfNodes(api: KubeApi): Promise<void> {
+  const group = 'rbac.authorization.k8s.io'
+  const name = 'holdfast:pod-network'
+  await createIfMissing(api, `/apis/${group}/v1/clusterroles`, {
+    apiVersion: `${group}/v1`,
+    kind: 'ClusterRole',
+    metadata: { name },
+    rules: [{ apiGroups: [''], resources: ['nodes'], verbs: ['get', 'list', 'watch'] }],
+  })
+  await createIfMissing(api, `/apis/${group}/v1/clusterrolebindings`, {
+    apiVersion: `${group}/v1`,
+    kind: 'ClusterRoleBinding',
+    metadata: { name },
+    roleRef: { apiGroup: group, kind: 'ClusterRole', name },
+    subjects: [{ apiGroup: group, kind: 'Group', name: 'system:nodes' }],
+  })
+}
+
+/** kubeadm spreads CoreDNS over nodes; a zone that is lost must not take both. */
+async function spreadCoreDns(api: KubeApi): Promise<void> {
+  await api.patch(
+    '/apis/apps/v1/namespaces/kube-system/deployments/coredns',
+    {
+      spec: {
+        template: {
+          spec: {
+            topologySpreadConstraints: [
+              {
+                maxSkew: 1,
+                topologyKey: 'topology.kubernetes.io/zone',
+                whenUnsatisfiable: 'ScheduleAnyway',
+                labelSelector: { matchLabels: { 'k8s-app': 'kube-dns' } },
+              },
+            ],
+          },
+        },
+      },
+    },
+    { type: 'strategic' },
+  )
+}
+
+async function createIfMissing(api: KubeApi, path: string, object: unknown): Promise<void> {
+  try {
+    await api.create(path, object)
+  } catch (error) {
+    if (!isKubeReason(error, 'AlreadyExists')) throw error
+  }
+}

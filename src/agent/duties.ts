@@ -1,0 +1,109 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Machine } from '../clouds/cloud.ts'
+import type { KubeApi } from '../controlplane/api.ts'
+import { messageOf } from '../errors.ts'
+import { keys } from '../store/keys.ts'
+import { acquireLock, type HeldLock } from '../store/lock.ts'
+import { clusterPhasesDone, doClusterPhases } from './cluster-phases.ts'
+import { type AgentContext, folders } from './context.ts'
+import { pruneEndpoints } from './endpoints.ts'
+import { keepJoinToken } from './join-token.ts'
+import type { Node } from './node-watch.ts'
+import { approveServingRequests } from './serving-requests.ts'
+
+const ttlMs = 15_000
+const busyPauseMs = 500
+const idlePauseMs = 5_000
+
+/**
+ * What one master at a time does for the whole cluster: the cluster-wide phases, workers' tokens,
+ * dead machines' nodes and endpoints, kubelets' serving certificates. Ends never.
+ */
+export async function runDuties(
+  context: AgentContext,
+  api: () => Promise<KubeApi>,
+  nodes: () => ReadonlyMap<string, Node>,
+): Promise<never> {
+  const { cluster, machineId } = context.identity
+  const say = (reason: string | undefined): void => context.say('duties', reason)
+  let held: HeldLock | undefined
+  let phasesDone = false
+  let round = 0
+  for (;;) {
+    let pause = idlePauseMs
+    try {
+      held = await hold(held)
+      if (held) {
+        const client = await api()
+        if (!phasesDone && !(await clusterPhasesDone(client, context.cluster).catch(() => false))) {
+          say('doing the cluster-wide phases')
+          await keepAlive(held, doClusterPhases(context.cluster))
+        }
+        phasesDone = true
+        await care(client)
+        say(undefined)
+        round += 1
+        // A young cluster changes every second; an old one does not.
+        if (round < 40 || !allReady()) pause = busyPauseMs
+      } else {
+        say(undefined)
+        pause = 2_000
+      }
+    } catch (error) {
+      say(messageOf(error))
+      pause = busyPauseMs
+    }
+    await sleep(pause)
+  }
+
+  async function hold(present: HeldLock | undefined): Promise<HeldLock | undefined> {
+    try {
+      if (present) {
+        await present.renew()
+        return present
+      }
+    } catch {
+      // Somebody else has it by now, or the store is away: ask again.
+    }
+    const taken = await acquireLock(context.store, keys.lock(cluster, 'duties'), { holder: machineId, ttlMs })
+    return taken.acquired ? taken.lock : undefined
+  }
+
+  async function care(client: KubeApi): Promise<void> {
+    const machines = await context.surroundings.machines()
+    await deleteDeadNodes(client, machines)
+    await keepJoinToken(context, client, await readFile(join(folders.pki, 'ca.crt'), 'utf8'))
+    const refused = await approveServingRequests(client, machines)
+    if (refused.length > 0) say(`serving certificates not signed: ${refused.join('; ')}`)
+    if (round % 4 === 0) await pruneEndpoints(context, client, machines)
+  }
+
+  /** The cloud does not list the machine any more: it is proven dead, and its name is never used again. */
+  async function deleteDeadNodes(client: KubeApi, machines: readonly Machine[]): Promise<void> {
+    const alive = new Set(machines.map(({ id }) => id))
+    for (const [name, node] of nodes()) {
+      const born = Date.parse(node.metadata?.creationTimestamp ?? '')
+      if (alive.has(name) || Date.now() - born < 5_000) continue
+      await client.delete(`/api/v1/nodes/${name}`)
+      await client.delete(`/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/${name}`)
+    }
+  }
+
+  function allReady(): boolean {
+    const ready = (node: Node): boolean =>
+      node.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false
+    return nodes().size > 0 && [...nodes().values()].every(ready)
+  }
+
+  /** Renews the hold while something long runs. */
+  async function keepAlive(lock: HeldLock, work: Promise<void>): Promise<void> {
+    const timer = setInterval(() => void lock.renew().catch(() => {}), ttlMs / 3)
+    try {
+      await work
+    } finally {
+      clearInterval(timer)
+    }
+  }
+}

@@ -1,0 +1,48 @@
+import { readFile } from 'node:fs/promises'
+import type { Machine } from '../clouds/cloud.ts'
+import { ports } from '../constants.ts'
+import type { KubeApi, KubeObject } from '../controlplane/api.ts'
+import { etcdClient } from '../etcd/client.ts'
+import type { AgentContext } from './context.ts'
+import { etcdFiles } from './etcd-pki.ts'
+
+interface EndpointSlice extends KubeObject {
+  endpoints?: { addresses: string[] }[]
+}
+
+const leases = '/registry/masterleases/'
+
+/**
+ * An apiserver that died leaves its address among the endpoints of the `kubernetes` Service until its
+ * lease in etcd has run out. The lease of a machine that is proven dead is removed at once; the living
+ * apiservers then take the address out.
+ * Source: k8s.io/kubernetes pkg/controlplane/reconcilers/lease.go.
+ */
+export async function pruneEndpoints(
+  context: AgentContext,
+  api: KubeApi,
+  machines: readonly Machine[],
+): Promise<void> {
+  const slice = await api.tryGet<EndpointSlice>(
+    '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes',
+  )
+  const masters = new Set(machines.filter(({ role }) => role === 'master').map(({ address }) => address))
+  const listed = slice?.endpoints?.flatMap(({ addresses }) => addresses) ?? []
+  const stale = listed.filter((address) => !masters.has(address))
+  if (stale.length === 0 || masters.size === 0) return
+  const [ca, cert, key] = await Promise.all(
+    [etcdFiles.ca, etcdFiles.clientCert, etcdFiles.clientKey].map((file) => readFile(file, 'utf8')),
+  )
+  const etcd = etcdClient({
+    endpoints: [`https://127.0.0.1:${ports.etcd.main.client}`],
+    ca: ca ?? '',
+    cert: cert ?? '',
+    key: key ?? '',
+  })
+  try {
+    for (const address of stale) await etcd.delete(`${leases}${address}`)
+    context.say('endpoints', undefined)
+  } finally {
+    etcd.close()
+  }
+}

@@ -1,0 +1,27 @@
+import { access } from 'node:fs/promises'
+import type { MasterFacts } from '../controlplane/kubeadm-config.ts'
+import type { InstanceGroupSpec } from '../spec/types.ts'
+import { keys } from '../store/keys.ts'
+import type { AgentContext } from './context.ts'
+import { parseYaml } from './yaml.ts'
+
+/** What kubelet and kubeadm are told about this machine. */
+export async function nodeFacts(context: AgentContext): Promise<MasterFacts> {
+  const { identity, cluster } = context
+  const { stored } = await context.store.recall(keys.group(identity.cluster, identity.group))
+  const group = stored && (parseYaml(stored.value) as InstanceGroupSpec)
+  const unified = await access('/sys/fs/cgroup/cgroup.controllers').then(
+    () => true,
+    () => false,
+  )
+  return {
+    cluster,
+    nodeName: identity.machineId,
+    zone: identity.zone,
+    address: identity.address,
+    endpoint: identity.endpoint,
+    resolvConf: '/etc/resolv.conf',
+    cgroupDriver: unified ? 'systemd' : 'cgroupfs',
+    nodeLabels: { 'holdfast.dev/group': identity.group, ...group?.spec.nodeLabels },
+  }
+}

@@ -1,0 +1,59 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { localSurroundings } from '../clouds/local/surroundings-client.ts'
+import { messageOf } from '../errors.ts'
+import type { ClusterSpec } from '../spec/types.ts'
+import { keys } from '../store/keys.ts'
+import { type AgentContext, folders } from './context.ts'
+import { runHeartbeat } from './heartbeat.ts'
+import { runMaster } from './master.ts'
+import { rememberingStore } from './remembering-store.ts'
+import { runWorker } from './worker.ts'
+import { parseYaml } from './yaml.ts'
+
+/** The agent's own process is the one place below the command line that prints: its lines go to the journal. */
+const print = (line: string): void => void process.stdout.write(`${line}\n`)
+
+const waiting: Record<string, string> = {}
+let seat: string | undefined
+
+function say(part: string, reason: string | undefined): void {
+  if (waiting[part] === reason) return
+  if (reason === undefined) delete waiting[part]
+  else waiting[part] = reason
+  print(reason === undefined ? `${part}: done` : `${part}: ${reason}`)
+}
+
+async function start(): Promise<void> {
+  const surroundings = localSurroundings()
+  const identity = await surroundings.identify()
+  print(
+    `agent of ${identity.machineId} (${identity.role} of ${identity.cluster}, ${identity.zone}, ${identity.address})`,
+  )
+  const store = rememberingStore(surroundings.store(), folders.state)
+  let cluster: ClusterSpec | undefined
+  while (!cluster) {
+    const { stored } = await store.recall(keys.clusterSpec(identity.cluster))
+    if (stored) cluster = parseYaml(stored.value) as ClusterSpec
+    else {
+      say('cluster', 'the state store does not answer, or has no such cluster')
+      await sleep(500)
+    }
+  }
+  say('cluster', undefined)
+  const context: AgentContext = { identity, surroundings, store, cluster, say }
+  void runHeartbeat(
+    context,
+    () => waiting,
+    () => seat,
+  )
+  if (identity.role === 'master') {
+    await runMaster(context, (own) => {
+      seat = own
+    })
+  } else await runWorker(context)
+}
+
+start().catch((error: unknown) => {
+  print(`ended: ${messageOf(error)}${error instanceof Error ? `\n${error.stack}` : ''}`)
+  process.exitCode = 1
+})

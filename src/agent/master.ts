@@ -1,0 +1,123 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { componentVersions } from '../assets/versions.ts'
+import { fromKubeconfig, type KubeApi } from '../controlplane/api.ts'
+import { messageOf } from '../errors.ts'
+import { ensureClusterPki } from '../pki/cluster-pki.ts'
+import { claimSeat, readSeats, seatOfGroup } from './claim.ts'
+import { clusterPhasesDone, dropSuperAdmin } from './cluster-phases.ts'
+import type { AgentContext } from './context.ts'
+import { runDuties } from './duties.ts'
+import { runEtcdMember } from './etcd-member.ts'
+import { ensureEtcdPki } from './etcd-pki.ts'
+import { nodeFacts } from './facts.ts'
+import { writeHosts } from './hosts-file.ts'
+import { adminConf, startControlPlane, startKubelet, writeAuthorities } from './kubernetes.ts'
+import { watchNodes } from './node-watch.ts'
+import { keepPodNetwork } from './pod-network.ts'
+
+const retryMs = 300
+const hostsEveryMs = 3_000
+
+/** A master, from its boot on. Ends never; every part is repeated until it succeeds. */
+export async function runMaster(context: AgentContext, tell: (seat: string) => void): Promise<void> {
+  const seat = await until(context, 'seat', () => seatOfGroup(context))
+  tell(seat)
+  await until(context, 'seat', async () => {
+    const claim = await claimSeat(context, seat)
+    if (!claim.held) throw new Error(claim.reason)
+  })
+  const pki = await until(context, 'certificates', () =>
+    ensureClusterPki(rememberedStore(context), context.identity.cluster),
+  )
+  await writeAuthorities(pki)
+
+  const certificates = ensureEtcdPki(context, seat, pki.etcdCa)
+  const ready = Promise.all([certificates, updateHosts(context)]).then(() => {})
+  const image = `registry.k8s.io/etcd:${componentVersions(context.cluster.spec.kubernetesVersion).etcd}-0`
+  const members = (['main', 'events'] as const).map((etcd) =>
+    runEtcdMember(context, seat, etcd, image, ready),
+  )
+  void keepHosts(context, members)
+
+  const facts = await nodeFacts(context)
+  await until(context, 'kubelet', () => startKubelet(facts))
+  await until(context, 'control plane', async () => {
+    const silent = members.filter((member) => !member.votes)
+    if (silent.length > 0) throw new Error('it starts once the etcd members of this seat vote')
+  })
+  await until(context, 'control plane', () =>
+    startControlPlane(context.identity.address, (reason) => context.say('control plane', reason)),
+  )
+
+  let client: KubeApi | undefined
+  const api = async (): Promise<KubeApi> => {
+    client ??= await fromKubeconfig(adminConf, { timeoutMs: 5_000 })
+    return client
+  }
+  const network = { nudge: () => {} }
+  const watch = watchNodes(
+    api,
+    () => network.nudge(),
+    (reason) => context.say('nodes', reason),
+  )
+  network.nudge = keepPodNetwork(context, watch.nodes).nudge
+  void runDuties(context, api, watch.nodes)
+  await until(context, 'node', () => labelMaster(context, api))
+  await until(context, 'administrators', async () => {
+    if (!(await clusterPhasesDone(await api(), context.cluster)))
+      throw new Error('the cluster-wide phases are not done yet')
+    await dropSuperAdmin()
+  })
+}
+
+/** Repeats until it succeeds, telling what it waits for. */
+async function until<T>(context: AgentContext, part: string, action: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      const result = await action()
+      context.say(part, undefined)
+      return result
+    } catch (error) {
+      context.say(part, messageOf(error))
+      await sleep(retryMs)
+    }
+  }
+}
+
+/** The authorities were on this machine before: it boots with the store away. */
+function rememberedStore(context: AgentContext) {
+  return {
+    ...context.store,
+    get: async (key: string) => (await context.store.recall(key)).stored,
+  }
+}
+
+/** kubelet may not label itself a control plane: it is tainted at registration and labelled right after. */
+async function labelMaster(context: AgentContext, api: () => Promise<KubeApi>): Promise<void> {
+  await (await api()).patch(`/api/v1/nodes/${context.identity.machineId}`, {
+    metadata: { labels: { 'node-role.kubernetes.io/control-plane': '' } },
+  })
+}
+
+/** Seats' names → addresses: as the cloud sees the machines now, else as the records last said. */
+async function updateHosts(context: AgentContext): Promise<void> {
+  const records = await readSeats(context)
+  const machines = await context.surroundings.machines().catch(() => [])
+  const seats = new Map(
+    records.map((record) => {
+      const alive = machines.find(({ id }) => id === record.machine)
+      return [record.seat, alive?.address ?? record.address]
+    }),
+  )
+  await writeHosts(context.identity.cluster, seats)
+}
+
+async function keepHosts(context: AgentContext, members: readonly { votes: boolean }[]): Promise<never> {
+  for (;;) {
+    await sleep(members.every(({ votes }) => votes) ? hostsEveryMs : retryMs)
+    await updateHosts(context).then(
+      () => context.say('names', undefined),
+      (error: unknown) => context.say('names', messageOf(error)),
+    )
+  }
+}

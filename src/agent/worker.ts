@@ -1,0 +1,95 @@
+import { access } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fromKubeconfig, type KubeApi } from '../controlplane/api.ts'
+import { criSocket, kubeletFlags } from '../controlplane/kubeadm-config.ts'
+import { HoldfastError, messageOf } from '../errors.ts'
+import { keys } from '../store/keys.ts'
+import { command } from './command.ts'
+import type { AgentContext } from './context.ts'
+import { nodeFacts } from './facts.ts'
+import { writeIfChanged } from './files.ts'
+import { isUsable, type WorkerJoin } from './join-token.ts'
+import { kubeletConf } from './kubernetes.ts'
+import { watchNodes } from './node-watch.ts'
+import { keepPodNetwork } from './pod-network.ts'
+
+const joinConfig = '/etc/holdfast/kubeadm-join.yaml'
+const discoveryFile = '/etc/holdfast/discovery.conf'
+const retryMs = 500
+
+/** A worker, from its boot on: joins with the token of the moment, then keeps its pod network. */
+export async function runWorker(context: AgentContext): Promise<void> {
+  for (;;) {
+    try {
+      await join(context)
+      context.say('join', undefined)
+      break
+    } catch (error) {
+      context.say('join', messageOf(error))
+      await sleep(retryMs)
+    }
+  }
+  let client: KubeApi | undefined
+  const api = async (): Promise<KubeApi> => {
+    client ??= await fromKubeconfig(kubeletConf, { timeoutMs: 5_000 })
+    return client
+  }
+  const network = { nudge: () => {} }
+  const watch = watchNodes(
+    api,
+    () => network.nudge(),
+    (reason) => context.say('nodes', reason),
+  )
+  network.nudge = keepPodNetwork(context, watch.nodes).nudge
+}
+
+async function join(context: AgentContext): Promise<void> {
+  const joined = await access(kubeletConf).then(
+    () => true,
+    () => false,
+  )
+  if (joined) {
+    await command('systemctl', ['start', 'kubelet'])
+    return
+  }
+  const stored = await context.store.get(keys.workerJoin(context.identity.cluster))
+  const token = stored && (JSON.parse(stored.value) as WorkerJoin)
+  if (!isUsable(token, Date.now())) {
+    throw new HoldfastError(
+      'join-token-missing',
+      'the masters have not made a join token yet, or it has run out',
+    )
+  }
+  const facts = await nodeFacts(context)
+  await writeIfChanged(discoveryFile, discoveryKubeconfig(context.identity.cluster, token))
+  await writeIfChanged(
+    joinConfig,
+    JSON.stringify({
+      apiVersion: 'kubeadm.k8s.io/v1beta4',
+      kind: 'JoinConfiguration',
+      discovery: { file: { kubeConfigPath: discoveryFile }, tlsBootstrapToken: token.token },
+      nodeRegistration: {
+        name: facts.nodeName,
+        criSocket,
+        imagePullPolicy: 'IfNotPresent',
+        kubeletExtraArgs: Object.entries(kubeletFlags(facts)).map(([name, value]) => ({ name, value })),
+      },
+    }),
+  )
+  await command('kubeadm', ['join', `--config=${joinConfig}`, '--skip-phases=preflight'], {
+    timeoutMs: 180_000,
+  })
+}
+
+/** Who the cluster is, without any credentials: the token is given beside it. */
+function discoveryKubeconfig(cluster: string, { server, caPem }: WorkerJoin): string {
+  const data = { server, 'certificate-authority-data': Buffer.from(caPem).toString('base64') }
+  return JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'Config',
+    clusters: [{ name: cluster, cluster: data }],
+    contexts: [{ name: cluster, context: { cluster, user: '' } }],
+    'current-context': cluster,
+    users: [],
+  })
+}
