@@ -50,6 +50,8 @@ export interface Machine {
   state: 'starting' | 'running' | 'stopped'
   /** RFC 3339. */
   bootedAt: string
+  /** Why it does not run, where the cloud knows. */
+  trouble?: string
 }
 
 export interface Volume {

@@ -56,8 +56,6 @@ export interface LocalMachine extends Machine {
   doomed?: string
   /** Attaching is refused until released; for drills (a volume that does not come back after a reboot). */
   withholdVolumes?: boolean
-  /** Why it does not run. */
-  trouble?: string
 }
 
 /** `HOME/local/clusters/NAME/volumes/ID.json`; the data is in `ID.img` beside it. */

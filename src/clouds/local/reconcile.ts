@@ -22,7 +22,7 @@ export interface SeenMachine {
   machine: LocalMachine
   alive: boolean
   /** An action on it is under way. */
-  busy?: 'starting' | 'stopping'
+  busy?: 'starting' | 'stopping' | 'removing'
 }
 
 export type Action =
@@ -84,8 +84,10 @@ function keepSize(group: LocalGroup, seen: Seen): Action[] {
   const all = seen.machines.filter(({ machine }) => machine.group === group.name)
   const kept = all.filter(isKept)
   if (kept.length > group.size) return terminateSurplus(group, kept)
-  // Of a master's group never two at a time: a dead one's processes may hold its seat's volumes.
-  const standing = group.role === 'master' ? all.length : kept.length
+  // Of a master's group never two at a time: until its processes are proven gone, a dead one may
+  // still hold its seat's volumes.
+  const proven = all.filter(({ busy }) => busy !== 'removing')
+  const standing = group.role === 'master' ? proven.length : kept.length
   const missing = group.size - standing
   if (missing <= 0) return []
   const wait = backOff(group, seen.now)
@@ -102,8 +104,10 @@ function keepSize(group: LocalGroup, seen: Seen): Action[] {
 }
 
 /** Counts towards the group's size: it runs, is being started, or will start again. */
-const isKept = ({ machine, alive, busy }: SeenMachine): boolean =>
-  !machine.doomed && ((alive && busy !== 'stopping') || busy === 'starting' || machine.restart !== undefined)
+const isKept = ({ machine, alive, busy }: SeenMachine): boolean => {
+  if (machine.doomed) return false
+  return machine.restart !== undefined || busy === 'starting' || (alive && busy === undefined)
+}
 
 /** The newest first: the oldest have proven themselves and hold the most work. */
 function terminateSurplus(group: LocalGroup, kept: readonly SeenMachine[]): Action[] {

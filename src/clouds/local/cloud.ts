@@ -1,0 +1,82 @@
+import { existsSync } from 'node:fs'
+import type { Home } from '../../home.ts'
+import type { Host } from '../../hosts/host.ts'
+import type { Cloud, Inventory } from '../cloud.ts'
+import type { DaemonStatus, PowerRequest, StepRequest } from './api-operator.ts'
+import { daemonClient } from './client.ts'
+import type { PowerOptions } from './daemon-power.ts'
+import type { LocalMachine, MachineAssets } from './parts.ts'
+import { clusterNames, localPaths } from './records.ts'
+
+export interface LocalCloudOptions {
+  home: Home
+  /** The machines ask the local cloud for the store, so it must know where it is. */
+  storeUrl: string
+  /** Asked once, when the first group is set. */
+  assets: () => Promise<MachineAssets>
+}
+
+/** The contract, and what tests and drills need besides. */
+export interface LocalCloud extends Cloud {
+  readonly kind: 'local'
+  power(machineId: string, action: 'kill' | 'reboot', options?: PowerOptions): Promise<void>
+  /** Ends what `withholdVolumes` began. */
+  releaseVolumes(machineId: string): Promise<void>
+  /** What is remembered of a machine, its process on this host included. */
+  machine(machineId: string): Promise<LocalMachine>
+  /** The local cloud's process; undefined when it does not run. Starts nothing. */
+  status(): Promise<DaemonStatus | undefined>
+  /** Ends that process; machines and balancer go on. */
+  stopProcess(): Promise<void>
+}
+
+/** The operator's side of the local cloud; its process is started when something needs it. */
+export function openLocalCloud({ home, storeUrl, assets }: LocalCloudOptions): LocalCloud {
+  const client = daemonClient(home)
+  const at = (kind: 'clusters' | 'machines', name: string, verb = '') =>
+    `/${kind}/${encodeURIComponent(name)}${verb ? `/${verb}` : ''}`
+  const machine = (id: string) => client.ask<LocalMachine>('GET', at('machines', id))
+  let resolved: Promise<MachineAssets> | undefined
+  return {
+    kind: 'local',
+    async check(declaration) {
+      const { checkLocalCloud } = await import('./preflight.ts')
+      return await checkLocalCloud(home, declaration)
+    },
+    async observe(cluster) {
+      // Looking at nothing starts no process.
+      if (!existsSync(localPaths(home).cluster(cluster))) return { groups: [], machines: [], volumes: [] }
+      return await client.ask<Inventory>('GET', at('clusters', cluster))
+    },
+    async clusters() {
+      return (await clusterNames(home)).length === 0 ? [] : await client.ask<string[]>('GET', '/clusters')
+    },
+    async carryOut(cluster, step) {
+      const deletes = step.action.startsWith('delete-')
+      if (deletes && !existsSync(localPaths(home).cluster(cluster))) return
+      if (step.action === 'set-group') resolved ??= assets()
+      const used = step.action === 'set-group' ? await resolved : undefined
+      const body: StepRequest = { step, context: { storeUrl, ...(used ? { assets: used } : {}) } }
+      const left = await client.ask<{ clusters: number }>('POST', at('clusters', cluster, 'steps'), body)
+      if (deletes && left.clusters === 0) await client.stop({ ifEmpty: true })
+    },
+    async host(machineId): Promise<Host> {
+      const [{ nspawnHost }, { initPid }] = await Promise.all([
+        import('../../hosts/nspawn.ts'),
+        import('./machine.ts'),
+      ])
+      await machine(machineId)
+      return nspawnHost(machineId, async () => await initPid(await machine(machineId)))
+    },
+    async power(machineId, action, options) {
+      const body: PowerRequest = { action, ...(options ? { options } : {}) }
+      await client.ask('POST', at('machines', machineId, 'power'), body)
+    },
+    async releaseVolumes(machineId) {
+      await client.ask('POST', at('machines', machineId, 'release-volumes'), {})
+    },
+    machine,
+    status: client.status,
+    stopProcess: () => client.stop(),
+  }
+}

@@ -1,0 +1,60 @@
+import type { Home } from '../../home.ts'
+import type { Identity } from '../surroundings.ts'
+import type { LocalCluster, LocalMachine, LocalVolume, MachineAssets } from './parts.ts'
+
+type Network = NonNullable<LocalCluster['network']>
+
+/** One apiserver behind the endpoint. */
+export interface Target {
+  name: string
+  address: string
+}
+
+/**
+ * What the daemon does to this host, so that it can be tried with an imagined one. Every action can
+ * be killed at any moment and repeated.
+ */
+export interface LocalActions {
+  ensureNetwork(
+    home: Home,
+    cluster: LocalCluster,
+    options: { cidr?: string; egress: 'none' | 'nat' },
+  ): Promise<Network>
+  deleteNetwork(home: Home, cluster: LocalCluster): Promise<void>
+  networkExists(home: Home, cluster: LocalCluster): Promise<boolean>
+
+  /** On the disk that an earlier start of this id left, or on a new one. */
+  startMachine(
+    home: Home,
+    machine: LocalMachine,
+    identity: Identity,
+    assets: MachineAssets,
+  ): Promise<{ pid: number; startTime: string }>
+  /** Cheap: asked four times a second. */
+  isAlive(machine: LocalMachine): boolean | Promise<boolean>
+  /** Returns once nothing of the machine runs any more, however it died. */
+  killMachine(home: Home, machine: LocalMachine): Promise<void>
+  /** Its disk and links. */
+  removeMachine(home: Home, machine: LocalMachine): Promise<void>
+  /** Machines of this home that run, asked from the kernel. */
+  findMachines(home: Home): Promise<FoundMachine[]>
+
+  createVolume(home: Home, volume: LocalVolume): Promise<void>
+  attachVolume(home: Home, volume: LocalVolume, machine: LocalMachine): Promise<{ device: string }>
+  /** Volume id to the machine that has it, asked from the kernel. */
+  attachments(home: Home, cluster: string, machines: LocalMachine[]): Promise<Map<string, string>>
+  detachVolume(home: Home, volume: LocalVolume): Promise<void>
+  deleteVolume(home: Home, volume: LocalVolume): Promise<void>
+
+  ensureBalancer(home: Home, cluster: LocalCluster, targets: Target[]): Promise<void>
+  setTargets(home: Home, cluster: LocalCluster, targets: Target[]): Promise<void>
+  /** Names of the targets; undefined while it does not run. */
+  balancerState(home: Home, cluster: LocalCluster): Promise<{ targets: string[] } | undefined>
+  stopBalancer(home: Home, cluster: LocalCluster): Promise<void>
+}
+
+export interface FoundMachine {
+  cluster: string
+  id: string
+  process: { pid: number; startTime: string }
+}

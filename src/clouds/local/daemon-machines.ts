@@ -1,0 +1,258 @@
+import { rm } from 'node:fs/promises'
+import { HoldfastError, messageOf } from '../../errors.ts'
+import type { Identity } from '../surroundings.ts'
+import { sendElsewhere } from './daemon-balancer.ts'
+import { type HeldCluster, type Runtime, updateCluster, updateMachine } from './daemon-state.ts'
+import type { LocalMachine, MachineAssets } from './parts.ts'
+import { withDeath } from './reconcile.ts'
+import { localPaths, makePrivateFolder, removeClusterFolder, writeRecord } from './records.ts'
+import { contains, nextAddress } from './records-names.ts'
+
+/** After an action failed the same thing is left alone for this long. */
+const retryMs = 2_000
+
+/** Opens a machine's socket; given in because the API stands above the machines. */
+export type OpenSocket = (held: HeldCluster, machineId: string) => Promise<void>
+
+/**
+ * A new machine for a group: takes an id and an address now, starts in the background.
+ * A start that fails leaves nothing but a death in the group's record.
+ */
+export function startNew(
+  runtime: Runtime,
+  held: HeldCluster,
+  group: string,
+  zone: string,
+  open: OpenSocket,
+): void {
+  const { home } = runtime
+  const declared = held.cluster.groups[group]
+  const network = held.cluster.network
+  if (!declared || !network) return
+  const suffix = freeSuffix(runtime)
+  const id = `${group}-${suffix}`
+  const address = nextAddress(network.cidr, takenAddresses(held), held.cluster.lastAddress)
+  const machine: LocalMachine = {
+    id,
+    cluster: held.name,
+    group,
+    role: declared.role,
+    zone,
+    address,
+    device: `${home.prefix}-${suffix}`,
+    state: 'starting',
+    bootedAt: new Date(runtime.now()).toISOString(),
+  }
+  held.machines.set(id, machine)
+  held.busy.set(id, 'starting')
+  runtime.report({ type: 'note', message: `${held.name}: ${id} starts at ${address} in ${zone}` })
+  const begin = async () => {
+    await makePrivateFolder(localPaths(home).machineSocketDir(held.name, id))
+    await writeRecord(localPaths(home).machineRecord(held.name, id), machine)
+    await updateCluster(home, held, (cluster) => ({ ...cluster, lastAddress: address }))
+    await boot(runtime, held, id, open)
+  }
+  inBackground(runtime, held, id, begin, async (error) => {
+    await recordDeath(runtime, held, machine, 0, messageOf(error))
+    await clearAway(runtime, held, id)
+  })
+}
+
+/** Starts a machine again on its own disk with its own id. */
+export function restart(runtime: Runtime, held: HeldCluster, id: string, open: OpenSocket): void {
+  held.busy.set(id, 'starting')
+  const begin = async () => {
+    const network = held.cluster.network
+    const machine = held.machines.get(id)
+    if (!machine || !network) throw new HoldfastError('network-missing', `${held.name} has no network`)
+    // Usually its own address; after the host's reboot the range may have become another one.
+    const address = contains(network.cidr, machine.address)
+      ? machine.address
+      : nextAddress(network.cidr, takenAddresses(held), held.cluster.lastAddress)
+    const bootedAt = new Date(runtime.now()).toISOString()
+    await updateMachine(runtime.home, held, id, (now) => ({ ...now, address, bootedAt, state: 'starting' }))
+    runtime.report({
+      type: 'note',
+      message: `${held.name}: ${id} starts again at ${address} (${machine.restart})`,
+    })
+    await boot(runtime, held, id, open)
+  }
+  inBackground(runtime, held, id, begin, async (error) => {
+    const machine = held.machines.get(id)
+    if (!machine) return
+    const trouble = messageOf(error)
+    await recordDeath(runtime, held, machine, 0, trouble)
+    await updateMachine(runtime.home, held, id, (now) => ({ ...now, state: 'stopped', trouble }))
+  })
+}
+
+async function boot(runtime: Runtime, held: HeldCluster, id: string, open: OpenSocket): Promise<void> {
+  const machine = held.machines.get(id)
+  const group = machine && held.cluster.groups[machine.group]
+  if (!machine || !group) throw new HoldfastError('machine-missing', `${id} has no record any more`)
+  if (!group.assets)
+    throw new HoldfastError('assets-missing', `Group ${group.name} says not what its machines are made of`)
+  await makePrivateFolder(localPaths(runtime.home).machineSocketDir(held.name, id))
+  await open(held, id)
+  const started = await runtime.actions.startMachine(
+    runtime.home,
+    machine,
+    identityOf(held, machine),
+    group.assets satisfies MachineAssets,
+  )
+  await updateMachine(runtime.home, held, id, ({ restart: _done, trouble: _gone, ...now }) => ({
+    ...now,
+    state: 'running',
+    process: started,
+  }))
+}
+
+/** Stops a machine that is to start again; its record already says so. */
+export function stopForRestart(runtime: Runtime, held: HeldCluster, id: string): void {
+  held.busy.set(id, 'stopping')
+  inBackground(runtime, held, id, async () => {
+    const machine = held.machines.get(id)
+    if (!machine) return
+    await runtime.actions.killMachine(runtime.home, machine)
+    await updateMachine(runtime.home, held, id, ({ process: _stopped, ...now }) => ({
+      ...now,
+      state: 'stopped',
+    }))
+  })
+}
+
+/** For good. `died` when nobody asked for it: that counts for the group's patience. */
+export function terminate(
+  runtime: Runtime,
+  held: HeldCluster,
+  id: string,
+  reason: string,
+  died: boolean,
+): void {
+  const machine = held.machines.get(id)
+  if (!machine) return
+  held.busy.set(id, 'stopping')
+  runtime.report({ type: 'note', message: `${held.name}: ${id} goes (${reason})` })
+  inBackground(runtime, held, id, async () => {
+    if (!died && !machine.doomed)
+      await updateMachine(runtime.home, held, id, (now) => ({ ...now, doomed: reason }))
+    // A planned stop: no request should be on its way there when it goes.
+    if (!died) await sendElsewhere(runtime, held, id)
+    await runtime.actions.killMachine(runtime.home, machine)
+    // One without a process never came up because the daemon itself was killed: no sign of trouble.
+    if (died && machine.process) {
+      await recordDeath(runtime, held, machine, runtime.now() - Date.parse(machine.bootedAt))
+    }
+    await clearAway(runtime, held, id)
+  })
+}
+
+/** Its processes are gone from here on: its successor may start while the disk is cleared. */
+async function clearAway(runtime: Runtime, held: HeldCluster, id: string): Promise<void> {
+  const { home, actions } = runtime
+  const machine = held.machines.get(id)
+  if (!machine) return
+  await actions.killMachine(home, machine)
+  await held.sockets.get(id)?.close()
+  held.sockets.delete(id)
+  held.busy.set(id, 'removing')
+  runtime.wake()
+  await actions.removeMachine(home, machine)
+  await rm(localPaths(home).machine(held.name, id), { recursive: true, force: true })
+  held.machines.delete(id)
+}
+
+async function recordDeath(
+  runtime: Runtime,
+  held: HeldCluster,
+  machine: LocalMachine,
+  livedMs: number,
+  reason?: string,
+): Promise<void> {
+  const death = {
+    machine: machine.id,
+    at: new Date(runtime.now()).toISOString(),
+    livedMs,
+    ...(reason ? { reason } : {}),
+  }
+  await updateCluster(runtime.home, held, (cluster) => {
+    const group = cluster.groups[machine.group]
+    if (!group) return cluster
+    const deaths = withDeath(group.deaths, death)
+    return { ...cluster, groups: { ...cluster.groups, [group.name]: { ...group, deaths } } }
+  })
+}
+
+function inBackground(
+  runtime: Runtime,
+  held: HeldCluster,
+  id: string,
+  action: () => Promise<void>,
+  afterFailure: (error: unknown) => Promise<void> = async () => {},
+): void {
+  const fail = (error: unknown) => {
+    held.notBefore.set(id, runtime.now() + retryMs)
+    runtime.report({ type: 'warning', message: `${held.name}: ${id}: ${messageOf(error)}` })
+  }
+  const run = async () => {
+    try {
+      await action()
+      held.notBefore.delete(id)
+    } catch (error) {
+      fail(error)
+      await afterFailure(error)
+    }
+  }
+  run()
+    .catch(fail)
+    .finally(() => {
+      held.busy.delete(id)
+      if (!held.machines.has(id)) held.notBefore.delete(id)
+      runtime.wake()
+    })
+}
+
+export function identityOf(held: HeldCluster, machine: LocalMachine): Identity {
+  const group = held.cluster.groups[machine.group]
+  const endpoint = held.cluster.endpoint
+  if (!group || !endpoint) {
+    throw new HoldfastError(
+      'endpoint-missing',
+      `${held.name} has no endpoint yet, so ${machine.id} cannot start`,
+      {
+        remedy: 'Create the endpoint before the groups.',
+      },
+    )
+  }
+  return { ...group.userData, machineId: machine.id, zone: machine.zone, address: machine.address, endpoint }
+}
+
+export function takenAddresses(held: HeldCluster): Set<string> {
+  const taken = new Set([...held.machines.values()].map(({ address }) => address))
+  if (held.cluster.network) taken.add(held.cluster.network.gateway)
+  if (held.cluster.endpoint) taken.add(held.cluster.endpoint.address)
+  return taken
+}
+
+/** Unique in the whole home, because interface names carry it. */
+function freeSuffix(runtime: Runtime): string {
+  const taken = new Set(
+    [...runtime.clusters.values()].flatMap((held) => [...held.machines.keys()].map((id) => id.slice(-5))),
+  )
+  for (;;) {
+    const suffix = runtime.randomSuffix()
+    if (!taken.has(suffix)) return suffix
+  }
+}
+
+/** Once nothing of a cluster is left, its folder goes too. */
+export async function forgetIfEmpty(runtime: Runtime, held: HeldCluster): Promise<boolean> {
+  const { cluster, machines, volumes } = held
+  if (cluster.network || cluster.endpoint || machines.size > 0 || volumes.size > 0) return false
+  if (Object.keys(cluster.groups).length > 0) return false
+  await held.writes(async () => {
+    await removeClusterFolder(runtime.home, held.name)
+    runtime.clusters.delete(held.name)
+  })
+  return true
+}

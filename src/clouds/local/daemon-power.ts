@@ -1,0 +1,61 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { HoldfastError } from '../../errors.ts'
+import { takenAddresses } from './daemon-machines.ts'
+import { type HeldCluster, type Runtime, updateCluster, updateMachine } from './daemon-state.ts'
+import { nextAddress } from './records-names.ts'
+
+/** For `reboot`, in tests and drills. */
+export interface PowerOptions {
+  /** It comes back with another address. */
+  newAddress?: boolean
+  /** It gets no volume until they are released. */
+  withholdVolumes?: boolean
+}
+
+const rebootTimeoutMs = 30_000
+
+/** `kill` pulls the plug and leaves the rest to its group; `reboot` does so and starts it on the same disk. */
+export async function power(
+  runtime: Runtime,
+  held: HeldCluster,
+  id: string,
+  action: 'kill' | 'reboot',
+  options: PowerOptions = {},
+): Promise<void> {
+  const machine = held.machines.get(id)
+  if (!machine) return
+  if (action === 'kill') {
+    await runtime.actions.killMachine(runtime.home, machine)
+    runtime.wake()
+    return
+  }
+  const before = machine.process
+  const network = held.cluster.network
+  if (options.newAddress && network) {
+    const address = nextAddress(network.cidr, takenAddresses(held), held.cluster.lastAddress)
+    await updateCluster(runtime.home, held, (cluster) => ({ ...cluster, lastAddress: address }))
+    await updateMachine(runtime.home, held, id, (now) => ({ ...now, address }))
+  }
+  await updateMachine(runtime.home, held, id, (now) => ({
+    ...now,
+    restart: 'a reboot was asked for',
+    ...(options.withholdVolumes ? { withholdVolumes: true } : {}),
+  }))
+  runtime.wake()
+  const until = Date.now() + rebootTimeoutMs
+  for (;;) {
+    const now = held.machines.get(id)
+    if (!now) throw new HoldfastError('machine-missing', `${id} went away while it was to reboot`)
+    if (now.state === 'running' && now.process !== before && !now.restart) return
+    if (Date.now() > until) {
+      throw new HoldfastError(
+        'machine-not-rebooted',
+        `${id} is ${now.state} ${rebootTimeoutMs / 1000} s after its reboot: ${now.trouble ?? 'no reason known'}`,
+      )
+    }
+    await sleep(10)
+  }
+}
+
+export const releaseVolumes = (runtime: Runtime, held: HeldCluster, id: string): Promise<void> =>
+  updateMachine(runtime.home, held, id, ({ withholdVolumes: _released, ...machine }) => machine)

@@ -1,0 +1,168 @@
+import { randomBytes } from 'node:crypto'
+import { HoldfastError, messageOf } from '../../errors.ts'
+import { restrictStore } from '../../store/access.ts'
+import { type StateStore, StoreUnavailableError } from '../../store/store.ts'
+import type { CloudStep, Inventory, Machine } from '../cloud.ts'
+import { machineApi } from './api.ts'
+import { serveSocket } from './api-server.ts'
+import { adopt } from './daemon-adopt.ts'
+import { inventoryOf, listedMachines } from './daemon-inventory.ts'
+import { pass } from './daemon-pass.ts'
+import { type PowerOptions, power, releaseVolumes } from './daemon-power.ts'
+import { type DaemonOptions, type HeldCluster, type Runtime, type Serial, serial } from './daemon-state.ts'
+import { carryOut, type StepContext } from './daemon-steps.ts'
+import { attach, createVolumeFor, observedVolumes } from './daemon-volumes.ts'
+import type { LocalMachine } from './parts.ts'
+import { localPaths } from './records.ts'
+import { suffixFrom } from './records-names.ts'
+
+/** The deciding half of the local cloud. One for each home; `main.ts` runs it as a process. */
+export interface Daemon {
+  /** Takes over whatever runs, then looks every `pollMs`. */
+  start(): Promise<void>
+  /** Stops looking and closes the machines' sockets; machines and balancers go on. */
+  stop(): Promise<void>
+  clusters(): string[]
+  observe(cluster: string): Promise<Inventory>
+  carryOut(cluster: string, step: CloudStep, context: StepContext): Promise<void>
+  /** @throws HoldfastError `machine-missing`. */
+  machine(id: string): LocalMachine
+  power(id: string, action: 'kill' | 'reboot', options?: PowerOptions): Promise<void>
+  /** Ends `withholdVolumes`. */
+  releaseVolumes(id: string): Promise<void>
+  /** Looks once, now; for tests. */
+  look(): Promise<void>
+}
+
+const defaultPollMs = 250
+
+export function createDaemon(options: DaemonOptions): Daemon {
+  const { home, actions } = options
+  const clusters = new Map<string, HeldCluster>()
+  const steps = new Map<string, Serial>()
+  const stores = new Map<string, Promise<StateStore>>()
+  let timer: NodeJS.Timeout | undefined
+  let looking: Promise<void> | undefined
+  let again = false
+  let stopped = false
+
+  const runtime: Runtime = {
+    home,
+    actions,
+    openStore: options.openStore,
+    report: options.report,
+    now: options.now ?? Date.now,
+    randomSuffix: options.randomSuffix ?? (() => suffixFrom(randomBytes(5))),
+    clusters,
+    wake: () => {
+      setImmediate(() => void look())
+    },
+  }
+
+  /** Looks at every cluster; asked for while looking, it looks once more afterwards. */
+  function look(): Promise<void> {
+    if (stopped) return Promise.resolve()
+    again = true
+    looking ??= (async () => {
+      while (again && !stopped) {
+        again = false
+        for (const held of [...clusters.values()]) {
+          try {
+            await pass(runtime, held, openSocket)
+          } catch (error) {
+            runtime.report({ type: 'warning', message: `${held.name}: ${messageOf(error)}` })
+          }
+        }
+      }
+    })().finally(() => {
+      looking = undefined
+    })
+    return looking
+  }
+
+  async function openSocket(held: HeldCluster, machineId: string): Promise<void> {
+    if (held.sockets.has(machineId)) return
+    const paths = localPaths(home)
+    const handler = machineApi({
+      machines: async () => listedMachines(held),
+      volumes: async (seat) =>
+        (await observedVolumes(runtime, held)).filter((volume) => volume.seat === seat),
+      attach: (volumeId) => attach(runtime, held, machineId, volumeId),
+      createVolume: (seat, etcd) => createVolumeFor(runtime, held, machineId, seat, etcd),
+      store: () => storeOf(held, machineId),
+    })
+    const socket = await serveSocket(paths.machineSocketDir(held.name, machineId), paths.socketName, handler)
+    held.sockets.set(machineId, socket)
+  }
+
+  async function storeOf(held: HeldCluster, machineId: string): Promise<StateStore> {
+    const url = held.cluster.storeUrl
+    const machine = held.machines.get(machineId)
+    if (!url)
+      throw new StoreUnavailableError('(unknown)', `nobody told the local cloud where ${held.name}'s is`)
+    if (!machine) throw new HoldfastError('machine-missing', `There is no machine ${machineId}`)
+    let opening = stores.get(url)
+    if (!opening) {
+      opening = options.openStore(url)
+      stores.set(url, opening)
+      opening.catch(() => stores.delete(url))
+    }
+    let store: StateStore
+    try {
+      store = await opening
+    } catch (error) {
+      throw new StoreUnavailableError(url, messageOf(error), error)
+    }
+    const { role, group, cluster } = machine
+    return restrictStore(store, { role, group, cluster, machineId })
+  }
+
+  const heldOf = (id: string): HeldCluster => {
+    const held = [...clusters.values()].find(({ machines }) => machines.has(id))
+    if (held) return held
+    throw new HoldfastError('machine-missing', `The local cloud has no machine ${id}`, {
+      remedy: '`holdfast get machines` lists those that are there.',
+    })
+  }
+
+  return {
+    async start() {
+      await adopt(runtime, openSocket)
+      await look()
+      const tick = () => {
+        timer = setTimeout(() => {
+          void look().finally(() => {
+            if (!stopped) tick()
+          })
+        }, options.pollMs ?? defaultPollMs)
+      }
+      tick()
+    },
+    async stop() {
+      stopped = true
+      clearTimeout(timer)
+      await looking
+      const sockets = [...clusters.values()].flatMap((held) => [...held.sockets.values()])
+      await Promise.all(sockets.map((socket) => socket.close()))
+    },
+    clusters: () => [...clusters.keys()].sort(),
+    observe: async (name) => {
+      const held = clusters.get(name)
+      return held ? await inventoryOf(runtime, held) : { groups: [], machines: [], volumes: [] }
+    },
+    carryOut: (name, step, context) => {
+      let queue = steps.get(name)
+      if (!queue) {
+        queue = serial()
+        steps.set(name, queue)
+      }
+      return queue(() => carryOut(runtime, name, step, context))
+    },
+    machine: (id) => heldOf(id).machines.get(id) as LocalMachine,
+    power: (id, action, powerOptions) => power(runtime, heldOf(id), id, action, powerOptions),
+    releaseVolumes: (id) => releaseVolumes(runtime, heldOf(id), id),
+    look,
+  }
+}
+
+export type { Machine }
