@@ -45,6 +45,8 @@ export interface FlagsResult extends SortedProblems {
 
 const masterDefaults = { local: 3, hosts: 3, aws: undefined } as const
 const workerDefault = 1
+/** Seats are letters. */
+const mostSeats = 26
 
 /**
  * What the flags of kops declare. Pure. Defaults are kops' own on AWS (one master in the first zone
@@ -168,6 +170,10 @@ function countMasters(
   ])
   const asked = reader.count(flag, value)
   if (value !== undefined && asked === undefined) return { zones: nodeZones, count: 1, flag }
+  if (asked !== undefined && asked > mostSeats) {
+    reader.error(flag, `${flag} asks for ${asked} masters; etcd works with seven at most`, 'Ask for 3 or 5.')
+    return { zones: nodeZones, count: 1, flag }
+  }
   if (named) {
     if (asked !== undefined && asked < named.length) {
       const message = `--master-zones names ${named.length} zones, and ${flag} asks for ${asked} masters`
@@ -176,7 +182,7 @@ function countMasters(
     return { zones: named, count: asked ?? named.length, flag: asked === undefined ? '--master-zones' : flag }
   }
   const count = asked ?? masterDefaults[cloud] ?? 1
-  return { zones: nodeZones, count: Math.min(count, 100), flag }
+  return { zones: nodeZones, count, flag }
 }
 
 /** The flag behind a path of the declaration; blockers keep the path, since the stored spec has no flags. */

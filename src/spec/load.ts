@@ -1,6 +1,6 @@
 import type { Problem } from '../errors.ts'
 import { assignSeats } from './defaults.ts'
-import { parseDocuments, type SpecDocument } from './parse.ts'
+import { inOrder, parseDocuments, type SpecDocument } from './parse.ts'
 import type { ClusterSpec, Declaration, InstanceGroupSpec } from './types.ts'
 import { type Circumstances, validateDeclaration } from './validate.ts'
 
@@ -67,7 +67,7 @@ export function loadDeclaration(
     const index = root === 'groups' ? (groupIndexes[Number(path.shift())] ?? clusterIndex) : clusterIndex
     return { ...problem, file, ...parsed.locate(index, path) }
   })
-  const problems = [...parsed.problems, ...found]
+  const problems = inOrder([...parsed.problems, ...found])
   const broken = problems.some((problem) => problem.severity === 'error' && problem.blocks !== 'update')
   return { ...(broken ? {} : { declaration }), problems }
 }

@@ -4,8 +4,9 @@ import { clusterWithDefaults, groupWithDefaults } from './defaults.ts'
 import { nearest } from './nearest.ts'
 import { networkingChoice } from './networking.ts'
 import { clusterSchema, instanceGroupSchema } from './schema.ts'
-import { fieldsAt, kindOf, meantField, schemaProblems } from './schema-problems.ts'
+import { kindOf, schemaProblems } from './schema-problems.ts'
 import { API_VERSION, type ClusterSpec, type InstanceGroupSpec } from './types.ts'
+import { withoutFaults } from './without-faults.ts'
 import { type Position, readYaml, type YamlDocument } from './yaml-source.ts'
 
 export type SpecDocument = ClusterSpec | InstanceGroupSpec
@@ -48,11 +49,15 @@ export function parseDocuments(text: string, file: string): ParsedFile {
   )
   return {
     documents: kept.map((one) => one.spec),
-    problems,
+    problems: inOrder(problems),
     complete: yaml.problems.length === 0 && kept.length > 0 && kept.length === read.length,
     locate: (index, path) => kept[index]?.source?.locate(path) ?? { line: 1, column: 1 },
   }
 }
+
+/** As they stand in the file, from top to bottom. */
+export const inOrder = (problems: readonly Problem[]): Problem[] =>
+  [...problems].sort((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0))
 
 const kinds = ['Cluster', 'InstanceGroup'] as const
 
@@ -80,7 +85,9 @@ function parseOne(document: YamlDocument, file: string): { spec?: SpecDocument; 
   if (!kind) {
     const given = value.kind
     if (given === undefined)
-      return { problems: [problem([], 'kind is missing', 'Write kind: Cluster or kind: InstanceGroup.')] }
+      return {
+        problems: [problem(['kind'], 'kind is missing', 'Write kind: Cluster or kind: InstanceGroup.')],
+      }
     const meant = typeof given === 'string' ? nearest(given, kinds) : undefined
     const remedy = meant ? `Did you mean ${meant}?` : 'It is Cluster or InstanceGroup.'
     return { problems: [problem(['kind'], `kind cannot be ${kindOf(given)}`, remedy)] }
@@ -119,20 +126,6 @@ function settleNetworking(
   return ['kind' in choice ? { ...found, severity: 'warning' } : found]
 }
 
-/** Fields on which the checks of other fields depend: guessing them would make up problems. */
-const foundations = [
-  'cloud',
-  'zones',
-  'role',
-  'size',
-  'seat',
-  'name',
-  'cluster',
-  'metadata',
-  'spec',
-  'networking',
-]
-
 function read<Input>(
   schema: z.ZodType<Input>,
   complete: (input: Input) => SpecDocument,
@@ -143,44 +136,9 @@ function read<Input>(
   const first = schema.safeParse(document.value)
   if (first.success) return { spec: complete(first.data), problems }
   const all = [...problems, ...schemaProblems(first.error, schema, document, file)]
-  const copy = structuredClone(document.value)
-  for (const issue of first.error.issues) {
-    const path = issue.path.map(String)
-    const spoilt =
-      issue.code === 'unrecognized_keys'
-        ? issue.keys.map((key) => ({
-            path: [...path, key],
-            field: meantField(key, fieldsAt(schema, path)) ?? '',
-          }))
-        : [{ path, field: path[1] ?? '' }]
-    if (
-      spoilt.some(
-        ({ path, field }) =>
-          path.length === 0 || foundations.includes(field) || foundations.includes(path.at(-1) ?? ''),
-      )
-    )
-      return { problems: all }
-    for (const { path } of spoilt) remove(copy, path)
-  }
   // What is left may still be judged, so that a user hears of everything at once.
-  const second = schema.safeParse(copy)
+  const second = schema.safeParse(withoutFaults(document.value, first.error, schema))
   return second.success ? { spec: complete(second.data), problems: all } : { problems: all }
-}
-
-/** Takes the field out; of a list or mapping with one bad entry, the whole of it. */
-function remove(value: unknown, path: readonly string[]): void {
-  const parents = path.slice(0, Math.min(path.length - 1, 3))
-  let current = value
-  for (const part of parents) {
-    if (!isRecord(current)) return
-    const next = current[part]
-    if (!isRecord(next)) {
-      delete current[part]
-      return
-    }
-    current = next
-  }
-  if (isRecord(current)) delete current[path[parents.length] ?? '']
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>

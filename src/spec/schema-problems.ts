@@ -106,7 +106,11 @@ function describeIssue(
   path: Path,
 ): { message: string; remedy: string } {
   const name = lastName(path)
-  if (value === undefined) return { message: `${name} is missing`, remedy: `Add ${name}.` }
+  if (value === undefined) {
+    const only =
+      issue.code === 'invalid_value' && issue.values.length === 1 ? `: ${String(issue.values[0])}` : ''
+    return { message: `${name} is missing`, remedy: `Add ${pathText(path)}${only}.` }
+  }
   if (value === null) return { message: `${name} has no value`, remedy: 'Give it one, or take the line out.' }
   if (issue.code === 'invalid_value') {
     const values = issue.values.map(String)
@@ -147,5 +151,6 @@ function typeRemedy(expected: string, value: unknown): string {
 
 const lastName = (path: Path): string => {
   const index = path.findLastIndex((part) => typeof part === 'string')
-  return index < 0 ? 'the document' : pathText(path.slice(index))
+  if (index < 0) return 'the document'
+  return index === path.length - 1 ? String(path[index]) : pathText(path.slice(index))
 }

@@ -16,7 +16,7 @@ function awsProblems({ cluster, groups }: Declaration): Problem[] {
     const fault = awsZoneFault(zone)
     return fault ? [{ severity: 'error', path: `cluster.spec.zones[${index}]`, ...fault }] : []
   })
-  const regions = [...new Set(zones.flatMap((zone) => regionOf(zone) ?? []))]
+  const regions = [...new Set(zones.flatMap((zone) => (awsZoneFault(zone) ? [] : (regionOf(zone) ?? []))))]
   if (regions.length > 1)
     problems.push({
       severity: 'error',
@@ -115,19 +115,19 @@ const distinct = <T extends { word: string }>(items: readonly T[]): T[] =>
 function passedOver({ cluster, groups }: Declaration): Problem[] {
   const { cloud } = cluster.spec
   const first = (has: (group: InstanceGroupSpec) => boolean): number => groups.findIndex(has)
-  const fields: [string, number, string][] = [
-    ['spec.image', first((group) => group.spec.image !== undefined), 'image'],
-    ['spec.machineType', first((group) => group.spec.machineType !== undefined), 'machine type'],
-    ['spec.securityGroups', first((group) => group.spec.securityGroups.length > 0), 'security groups'],
+  const fields: [string, number][] = [
+    ['image', first((group) => group.spec.image !== undefined)],
+    ['machineType', first((group) => group.spec.machineType !== undefined)],
+    ['securityGroups', first((group) => group.spec.securityGroups.length > 0)],
   ]
-  const warnings = fields
+  const paths = fields
     .filter(([, index]) => index >= 0)
-    .map(([field, index, word]) => ({ path: `groups[${index}].${field}`, word }))
-  if (cluster.spec.dnsZone !== undefined) warnings.push({ path: 'cluster.spec.dnsZone', word: 'DNS zone' })
-  return warnings.map(({ path, word }) => ({
+    .map(([field, index]) => `groups[${index}].spec.${field}`)
+  if (cluster.spec.dnsZone !== undefined) paths.push('cluster.spec.dnsZone')
+  return paths.map((path) => ({
     severity: 'warning',
     path,
-    message: `the ${word} has no effect on the cloud ${cloud}`,
+    message: `the cloud ${cloud} passes over ${path.replace(/^.*\./, '')}`,
     remedy: 'Take it out, or declare the cloud aws.',
   }))
 }

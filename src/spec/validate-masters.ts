@@ -48,7 +48,8 @@ export function masterProblems({ groups }: Declaration): Problem[] {
         `master group ${group.metadata.name} has ${group.spec.zones.length} zones; its volumes tie it to one`,
         'Name one zone.',
       )
-  problems.push(...seatProblems(groups, masters), ...spreadProblems(masters))
+  const countable = problems.every((problem) => problem.path !== 'groups')
+  problems.push(...seatProblems(groups, masters), ...(countable ? spreadProblems(masters) : []))
   return problems
 }
 

@@ -7,6 +7,7 @@ import {
   LineCounter,
   type Node,
   parseAllDocuments,
+  visit,
 } from 'yaml'
 import type { Problem } from '../errors.ts'
 
@@ -84,7 +85,7 @@ export function readYaml(text: string, file: string): { documents: YamlDocument[
       documents.push({ value, locate: (path, keyOf) => at(offsetOf(document, path, keyOf === 'key')) })
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
-      problem(document.range[0], '', `an alias cannot be resolved: ${reason}`, 'Write the value itself.')
+      problem(brokenAlias(document), '', `an alias cannot be resolved: ${reason}`, 'Write the value itself.')
     }
   }
   return { documents, problems }
@@ -92,6 +93,19 @@ export function readYaml(text: string, file: string): { documents: YamlDocument[
 
 const wordAt = (text: string, offset: number): string =>
   /^[^\s:]+/.exec(text.slice(offset, offset + 80))?.[0] ?? 'a key'
+
+/** Where the first alias without an anchor stands. */
+function brokenAlias(document: Document.Parsed): number {
+  let offset = document.range[0]
+  visit(document, {
+    Alias(_key, alias) {
+      if (alias.resolve(document)) return undefined
+      offset = alias.range?.[0] ?? offset
+      return visit.BREAK
+    },
+  })
+  return offset
+}
 
 function offsetOf(document: Document.Parsed, path: Path, wantKey: boolean): number {
   let node: Node | null | undefined = document.contents

@@ -1,0 +1,29 @@
+import { describe, expect, test } from 'vitest'
+import { loadDeclaration } from '../../src/spec/load.ts'
+import { answerOf, problemLines, transcripts } from './transcripts.ts'
+
+const folder = new URL('./testdata/files', import.meta.url).pathname
+const cases = transcripts(folder)
+
+describe('a file is answered with all its problems', () => {
+  test.each(cases)('$name', (transcript) => {
+    const hostRoutes = transcript.circumstances.map((line) => {
+      const [, cidr = '', device = ''] = /^host route (\S+) (\S+)$/.exec(line) ?? []
+      return { cidr, device }
+    })
+
+    const { declaration, problems } = loadDeclaration(transcript.input, 'cluster.yaml', { hostRoutes })
+
+    const answer = `${declaration ? 'declared' : 'refused'}\n${problemLines(problems)}`
+    expect(answer).toBe(answerOf(folder, transcript, answer))
+    expect(
+      problems.every((problem) => problem.file === 'cluster.yaml' && problem.line && problem.column),
+    ).toBe(true)
+  })
+
+  test('there are thirty bad files at least', () => {
+    const refused = cases.filter((transcript) => transcript.expected.startsWith('refused'))
+
+    expect(refused.length).toBeGreaterThanOrEqual(30)
+  })
+})
