@@ -1,12 +1,13 @@
 import { mkdir, open, readFile, rename } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { isErrno } from '../errors.ts'
 
 /** Written aside, synced, renamed, folder synced: after a power cut it is the old content or the new one. */
 export async function writeDurably(path: string, content: string, mode = 0o600): Promise<void> {
   const folder = dirname(path)
   await mkdir(folder, { recursive: true })
-  const aside = `${path}.new`
+  // kubelet reads every file in its folder of manifests but those that begin with a dot.
+  const aside = join(folder, `.${basename(path)}.new`)
   const file = await open(aside, 'w', mode)
   try {
     await file.chmod(mode)
