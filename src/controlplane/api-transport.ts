@@ -59,6 +59,8 @@ export function openTransport(connection: KubeConnection): Transport {
       let connected = false
       outgoing.on('socket', (socket) => {
         connected = !socket.connecting
+        // A watch on a machine that lost its power must not last until the watch's own end.
+        socket.setKeepAlive(true, 5_000)
         socket.once('secureConnect', () => {
           connected = true
         })
@@ -112,17 +114,26 @@ export function openTransport(connection: KubeConnection): Transport {
         await refuse(response, exchange)
         return readAll(response)
       }),
-    lines: (exchange, onLine) =>
-      send(exchange, async (response) => {
+    lines: async (exchange, onLine) => {
+      let failed: { error: unknown } | undefined
+      await send(exchange, async (response) => {
         await refuse(response, exchange)
         let rest = ''
         response.setEncoding('utf8')
         for await (const chunk of response) {
           const lines = (rest + chunk).split('\n')
           rest = lines.pop() ?? ''
-          for (const line of lines) if (line !== '') await onLine(line)
+          try {
+            for (const line of lines) if (line !== '') await onLine(line)
+          } catch (error) {
+            // The callback's own error is none of the connection's.
+            failed = { error }
+            return
+          }
         }
-      }),
+      })
+      if (failed) throw failed.error
+    },
     close: agents.close,
   }
 }

@@ -134,18 +134,30 @@ export function openGateway(connection: EtcdConnection): Gateway {
         if (response.statusCode !== 200) throw failure(answer, endpoint, response.statusCode)
         return answer as T
       }),
-    stream: (path, body, onMessage, timeoutMs) =>
-      send(path, body, timeoutMs, async (response, endpoint) => {
+    stream: async (path, body, onMessage, timeoutMs) => {
+      let failed: { error: unknown } | undefined
+      await send(path, body, timeoutMs, async (response, endpoint) => {
         let rest = ''
         response.setEncoding('utf8')
         for await (const chunk of response) {
           const lines = (rest + chunk).split('\n')
           rest = lines.pop() ?? ''
-          for (const line of lines)
-            if (line !== '') await onMessage(result(parse(line, endpoint), endpoint, response))
+          for (const line of lines.filter((text) => text !== '')) {
+            const message = result(parse(line, endpoint), endpoint, response)
+            try {
+              await onMessage(message)
+            } catch (error) {
+              // What the receiver could not do is no failure of etcd.
+              failed = { error }
+              return
+            }
+          }
         }
-        if (rest !== '') await onMessage(result(parse(rest, endpoint), endpoint, response))
-      }),
+        // An error that ends the answer may come without its newline.
+        if (rest !== '') result(parse(rest, endpoint), endpoint, response)
+      })
+      if (failed) throw failed.error
+    },
     close: () => agent.destroy(),
   }
 }
