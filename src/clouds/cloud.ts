@@ -21,6 +21,14 @@ export interface Cloud {
   host(machineId: string): Promise<Host>
   /** Faults and power, for operators and drills. `kill` is like pulling the plug; the group replaces it. */
   power(machineId: string, action: 'kill' | 'reboot'): Promise<void>
+  /** What the load balancer thinks of each master; missing where the cloud's balancer does not tell. */
+  endpointTargets?(cluster: string): Promise<EndpointTarget[]>
+}
+
+/** One master behind the endpoint; `name` is its machine's id. */
+export interface EndpointTarget {
+  name: string
+  up: boolean
 }
 
 export interface Inventory {

@@ -1,0 +1,99 @@
+import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+
+/**
+ * What the command line sees of the world. The real one is `processIo`; tests give their own, so
+ * that every verb can be run in-process.
+ */
+export interface Io {
+  /** Standard output: what the user asked for. */
+  out(text: string): void
+  /** Standard error: progress, notes, errors. */
+  err(text: string): void
+  /** Whether standard error is a terminal that can redraw lines. */
+  terminal: boolean
+  columns: number
+  env: NodeJS.ProcessEnv
+  cwd: string
+  /** Numeric user id; 0 is root. */
+  uid: number
+  /** The caller's own home folder, also under sudo. */
+  userHome: string
+  /** Under sudo: who called, so that the caller's files stay the caller's. */
+  caller?: { uid: number; gid: number }
+  /** Runs a program on the user's terminal and gives its exit code. */
+  attach(command: readonly [string, ...string[]], env?: NodeJS.ProcessEnv): Promise<number>
+  /** Calls back on each Ctrl-C until the returned function is called. */
+  onInterrupt(callback: () => void): () => void
+  /** Ends the process at once. */
+  exit(code: number): never
+  /** What the machine is checked for before anything is made; tests give their own. */
+  preflight?: Preflight
+  /** This host's routes; tests give their own. */
+  hostRoutes?: () => Promise<{ cidr: string; device: string }[]>
+}
+
+export type Preflight = (home: { dir: string; cache: string }) => Promise<import('../errors.ts').Problem[]>
+
+/** @returns the caller under sudo, with the home folder that /etc/passwd names. */
+export function sudoCaller(
+  env: NodeJS.ProcessEnv,
+  uid: number,
+  passwd = () => readFileSync('/etc/passwd', 'utf8'),
+) {
+  if (uid !== 0 || !env['SUDO_UID'] || env['SUDO_UID'] === '0') return undefined
+  const entry = passwd()
+    .split('\n')
+    .map((line) => line.split(':'))
+    .find((fields) => fields[2] === env['SUDO_UID'])
+  const home = entry?.[5]
+  if (!home) return undefined
+  return { uid: Number(env['SUDO_UID']), gid: Number(env['SUDO_GID'] ?? entry[3]), home }
+}
+
+export function processIo(): Io {
+  const uid = process.getuid?.() ?? -1
+  const caller = sudoCaller(process.env, uid)
+  // `holdfast get … | head` closes the pipe early: that is no failure.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0)
+    throw error
+  })
+  return {
+    out: (text) => void process.stdout.write(text),
+    err: (text) => void process.stderr.write(text),
+    terminal: process.stderr.isTTY === true && process.env['TERM'] !== 'dumb',
+    columns: process.stderr.columns ?? 100,
+    env: process.env,
+    cwd: process.cwd(),
+    uid,
+    userHome: caller?.home ?? homedir(),
+    ...(caller ? { caller: { uid: caller.uid, gid: caller.gid } } : {}),
+    attach,
+    onInterrupt(callback) {
+      process.on('SIGINT', callback)
+      process.on('SIGTERM', callback)
+      return () => {
+        process.off('SIGINT', callback)
+        process.off('SIGTERM', callback)
+      }
+    },
+    exit: (code) => process.exit(code),
+  }
+}
+
+function attach(
+  command: readonly [string, ...string[]],
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<number> {
+  const [file, ...args] = command
+  // The program in front decides what Ctrl-C means; this process only waits for it.
+  const ignore = () => {}
+  process.on('SIGINT', ignore)
+  return new Promise<number>((resolve, reject) => {
+    const child = spawn(file, args, { stdio: 'inherit', env })
+    child.once('error', reject)
+    child.once('exit', (code, signal) => resolve(code ?? (signal === 'SIGINT' ? 130 : 1)))
+  }).finally(() => process.off('SIGINT', ignore))
+}

@@ -1,0 +1,64 @@
+import type { CommanderError } from 'commander'
+import { type HoldfastError, InvalidInputError } from '../errors.ts'
+import { type Cli, createCli } from './context.ts'
+import { exitCodes } from './exit-codes.ts'
+import { errorAsData, exitCodeOf, formatError } from './format-error.ts'
+import type { Io } from './io.ts'
+import { buildProgram } from './program.ts'
+
+/**
+ * Runs one command and gives its exit code (see docs/errors.md). Prints only through `io`, never
+ * exits by itself, except on a second Ctrl-C.
+ * @param argv the words after `holdfast`.
+ */
+export async function runCli(argv: readonly string[], io: Io): Promise<number> {
+  const cli = createCli(io)
+  try {
+    const program = buildProgram(cli)
+    await program.parseAsync([...argv], { from: 'user' })
+    return cli.exitCode
+  } catch (error) {
+    return fail(cli, argv, error)
+  }
+}
+
+function fail(cli: Cli, argv: readonly string[], thrown: unknown): number {
+  if (isHelp(thrown)) return thrown.exitCode === 0 ? exitCodes.ok : exitCodes.badInput
+  const error = isCommanderError(thrown) ? usageError(thrown) : thrown
+  if (wantsJson(argv)) {
+    cli.io.out(`${JSON.stringify({ error: errorAsData(error) }, undefined, 2)}\n`)
+  } else {
+    cli.io.err(formatError(error, cli.colours, { trace: Boolean(cli.io.env['HOLDFAST_DEBUG']) }))
+  }
+  return exitCodeOf(error)
+}
+
+const isCommanderError = (error: unknown): error is CommanderError =>
+  error instanceof Error && 'code' in error && String(error.code).startsWith('commander.')
+
+const isHelp = (error: unknown): error is CommanderError =>
+  isCommanderError(error) &&
+  ['commander.helpDisplayed', 'commander.help', 'commander.version'].includes(error.code)
+
+/** Commander's words, without its prefix, with the suggestion as the remedy. */
+function usageError(error: CommanderError): HoldfastError {
+  const [first = '', ...rest] = error.message.replace(/^error: /, '').split('\n')
+  const suggestion = rest.join(' ').replace(/^\((.*)\)$/, '$1')
+  return new InvalidInputError(
+    first.charAt(0).toUpperCase() + first.slice(1),
+    [],
+    suggestion || 'Add --help to see what this command understands.',
+  )
+}
+
+/** Errors come in the form that was asked for, also when the words before it were wrong. */
+function wantsJson(argv: readonly string[]): boolean {
+  const end = argv.indexOf('--')
+  const words = end < 0 ? argv : argv.slice(0, end)
+  return words.some(
+    (word, index) =>
+      word === '--output=json' ||
+      word === '-ojson' ||
+      ((word === '-o' || word === '--output') && words[index + 1] === 'json'),
+  )
+}

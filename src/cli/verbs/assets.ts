@@ -1,0 +1,89 @@
+import { resolve } from 'node:path'
+import type { Command } from 'commander'
+import { kubernetes } from '../../constants.ts'
+import type { Cli, CommonOptions } from '../context.ts'
+import { optionsOf, withCommonOptions, withOutput } from '../options.ts'
+import { printData } from '../print.ts'
+import { renderTable } from '../table.ts'
+
+interface AssetOptions extends CommonOptions {
+  kubernetesVersion: string
+  bundle?: string
+}
+
+export function registerAssets(program: Command, cli: Cli): void {
+  const assets = program
+    .command('assets')
+    .description('Binaries and images that machines are made from.')
+    .addHelpText(
+      'after',
+      `
+Looked for in this order: the cache, a bundle you name, the official releases, a build from source.
+
+Examples:
+  holdfast assets list
+  holdfast assets fetch
+  holdfast assets bundle holdfast-assets.tar   For a machine without a way out
+  holdfast assets fetch --bundle holdfast-assets.tar`,
+    )
+  const withVersion = (command: Command) =>
+    withCommonOptions(command).option(
+      '--kubernetes-version <version>',
+      'for which version of Kubernetes',
+      kubernetes.defaultVersion,
+    )
+
+  withOutput(
+    withVersion(assets.command('list').description('List what is needed and what is there.')),
+  ).action(async (_: unknown, self: Command) => {
+    const options = optionsOf<AssetOptions>(self)
+    const { listAssets } = await import('../../assets/list.ts')
+    const items = await listAssets({ kubernetesVersion: options.kubernetesVersion, cache: cli.home().cache })
+    if (options.output === 'json' || options.output === 'yaml') return printData(cli, items, options.output)
+    cli.io.out(
+      renderTable(
+        ['asset', 'version', 'there', 'size', 'from'],
+        items.map((item) => [
+          item.name,
+          item.version,
+          item.present ? 'yes' : 'no',
+          item.bytes === undefined ? '-' : `${Math.ceil(item.bytes / 1e6)} MB`,
+          item.source ?? '-',
+        ]),
+      ),
+    )
+  })
+
+  withVersion(assets.command('fetch').description('Get or build everything now.'))
+    .option('--bundle <file>', 'take them from a bundle where it has them')
+    .action(async (_: unknown, self: Command) => {
+      const options = optionsOf<AssetOptions>(self)
+      await cli.operate(options, async (operation) => {
+        const { resolveAssets } = await import('../../assets/resolve.ts')
+        await resolveAssets({
+          kubernetesVersion: options.kubernetesVersion,
+          cache: operation.home.cache,
+          report: operation.report,
+          ...(options.bundle ? { bundle: resolve(cli.io.cwd, options.bundle) } : {}),
+        })
+      })
+      cli.io.out(`Everything for Kubernetes ${options.kubernetesVersion} is in ${cli.home().cache}.\n`)
+    })
+
+  withVersion(
+    assets.command('bundle <FILE>').description('Write everything into one file, for an air gap.'),
+  ).action(async (file: string, _: unknown, self: Command) => {
+    const options = optionsOf<AssetOptions>(self)
+    const target = resolve(cli.io.cwd, file)
+    await cli.operate(options, async (operation) => {
+      const { bundleAssets } = await import('../../assets/bundle.ts')
+      await bundleAssets({
+        kubernetesVersion: options.kubernetesVersion,
+        cache: operation.home.cache,
+        report: operation.report,
+        file: target,
+      })
+    })
+    cli.io.out(`Written: ${target}\n`)
+  })
+}

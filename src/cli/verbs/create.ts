@@ -1,0 +1,68 @@
+import type { Command } from 'commander'
+import type { ClusterFlags } from '../../spec/flags.ts'
+import type { Cli, CommonOptions } from '../context.ts'
+import { type DeclaredInput, declareFromFile, declareFromFlags } from '../declare.ts'
+import { optionsOf, withCommonOptions, withOutput } from '../options.ts'
+import { showPlan } from '../show-plan.ts'
+import { withClusterFlags, withKopsFlags } from './cluster-flags.ts'
+
+interface CreateOptions extends CommonOptions, ClusterFlags {
+  filename?: string
+}
+
+export function registerCreate(program: Command, cli: Cli): void {
+  const create = program
+    .command('create')
+    .description('Declare a cluster, from flags or from a file, and show what would be made.')
+    .option('-f, --filename <file>', 'a file with a Cluster and its InstanceGroups; - reads standard input')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  holdfast create cluster try --masters 3 --workers 2 --zones a,b,c
+  holdfast create -f cluster.yaml
+  holdfast update cluster try --yes      Carry it out`,
+    )
+  withOutput(withCommonOptions(create)).action(async (_: unknown, self: Command) => {
+    const options = optionsOf<CreateOptions>(self)
+    if (options.filename === undefined) return self.help({ error: true })
+    await declareAndShow(cli, await declareFromFile(cli, options.filename), options)
+  })
+
+  const cluster = create
+    .command('cluster [NAME]')
+    .description('Declare a cluster from flags; takes kops’ own flags too.')
+    .addHelpText(
+      'after',
+      `
+Nothing is made until \`holdfast update cluster NAME --yes\`.
+
+Examples:
+  holdfast create cluster try --masters 3 --workers 2
+  holdfast create cluster --node-count 3 --zones us-west-2a,us-west-2b,us-west-2c \\
+    --master-zones us-west-2a,us-west-2b,us-west-2c --node-size t2.medium --master-size t2.medium \\
+    --topology private --networking vxlan hacluster.example.com`,
+    )
+  withOutput(withKopsFlags(withClusterFlags(withCommonOptions(cluster)))).action(
+    async (argument: string | undefined, _: unknown, self: Command) => {
+      const options = optionsOf<CreateOptions>(self)
+      const name = cli.givenName(argument, options)
+      const flags = { ...options, ...(name === undefined ? {} : { name }) }
+      await declareAndShow(cli, await declareFromFlags(cli, flags), options)
+    },
+  )
+}
+
+async function declareAndShow(cli: Cli, declared: DeclaredInput, options: CreateOptions): Promise<void> {
+  const { createCluster } = await import('../../operations/create.ts')
+  const { planCluster } = await import('../../operations/plan.ts')
+  const name = declared.declaration.cluster.metadata.name
+  const plan = await cli.operate(options, async (operation) => {
+    await createCluster(operation, declared.declaration)
+    return planCluster(operation, name)
+  })
+  // What the flags said and what the plan says may be the same thing.
+  const told = new Set(plan.problems.map((problem) => problem.message))
+  const problems = [...declared.problems.filter((problem) => !told.has(problem.message)), ...plan.problems]
+  showPlan(cli, { ...plan, problems }, options, 'declared')
+}

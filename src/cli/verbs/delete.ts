@@ -1,0 +1,48 @@
+import type { Command } from 'commander'
+import { InvalidInputError } from '../../errors.ts'
+import type { Cli, CommonOptions } from '../context.ts'
+import { optionsOf, withCommonOptions } from '../options.ts'
+import { showPlan } from '../show-plan.ts'
+
+interface DeleteOptions extends CommonOptions {
+  yes?: boolean
+}
+
+export function registerDelete(program: Command, cli: Cli): void {
+  const remove = program
+    .command('delete')
+    .description('Remove a cluster with everything that was made for it.')
+  const cluster = remove
+    .command('cluster [NAME]')
+    .description('Show what would go; with --yes remove it. Never guesses a name.')
+    .addHelpText(
+      'after',
+      `
+Assets and installed packages stay. A deletion that was stopped is finished by the same command.
+
+Examples:
+  holdfast delete cluster try           What would go
+  holdfast delete cluster try --yes     Remove it, its data too`,
+    )
+  withCommonOptions(cluster)
+    .option('-y, --yes', 'really remove it, its data too')
+    .action(async (argument: string | undefined, _: unknown, self: Command) => {
+      const options = optionsOf<DeleteOptions>(self)
+      const name = cli.givenName(argument, options)
+      if (name === undefined) {
+        throw new InvalidInputError(
+          'Which cluster? A deletion never guesses',
+          [],
+          'Name it: holdfast delete cluster NAME --yes',
+        )
+      }
+      const { deleteCluster, planDeletion } = await import('../../operations/delete.ts')
+      if (!options.yes) {
+        const steps = await cli.operate(options, (operation) => planDeletion(operation, name))
+        showPlan(cli, { cluster: name, steps, problems: [] }, {}, 'deletion')
+        return
+      }
+      await cli.operate(options, (operation) => deleteCluster(operation, name))
+      cli.io.out(`Cluster ${cli.colours.bold(name)} is gone.\n`)
+    })
+}

@@ -1,0 +1,37 @@
+import { resolve } from 'node:path'
+import type { Command } from 'commander'
+import type { Cli, CommonOptions } from '../context.ts'
+import { optionsOf, withCommonOptions } from '../options.ts'
+
+export function registerExport(program: Command, cli: Cli): void {
+  const parent = program.command('export').description('Write a cluster’s kubeconfig.')
+  const kubeconfig = parent
+    .command('kubeconfig [NAME]')
+    .description('Merge the context holdfast-NAME into your kubeconfig file, or write it elsewhere.')
+    .option('--kubeconfig <file>', 'the file to merge into (default: KUBECONFIG or ~/.kube/config)')
+    .option('--print', 'print a kubeconfig of its own instead')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  holdfast export kubeconfig try
+  holdfast export kubeconfig try --kubeconfig ./try.yaml`,
+    )
+  withCommonOptions(kubeconfig).action(async (argument: string | undefined, _: unknown, self: Command) => {
+    const options = optionsOf<CommonOptions & { kubeconfig?: string; print?: boolean }>(self)
+    const name = await cli.clusterName(argument, options)
+    const { exportKubeconfig, renderAdminKubeconfig } = await import('../../operations/export-kubeconfig.ts')
+    await cli.operate(options, async (operation) => {
+      if (options.print) {
+        cli.io.out(await renderAdminKubeconfig(operation, name))
+        return
+      }
+      const { context, file } = await exportKubeconfig(
+        operation,
+        name,
+        options.kubeconfig && resolve(cli.io.cwd, options.kubeconfig),
+      )
+      cli.io.out(`Context ${cli.colours.bold(context)} is in ${file}.\n`)
+    })
+  })
+}

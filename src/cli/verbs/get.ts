@@ -1,0 +1,144 @@
+import type { Command } from 'commander'
+import type { Cli, CommonOptions } from '../context.ts'
+import { optionsOf, withCommonOptions, withOutput } from '../options.ts'
+import { printData } from '../print.ts'
+import { specText } from '../spec-text.ts'
+import { renderTable } from '../table.ts'
+
+/** Names under which a kind may be asked for; kops' and kubectl's short ones too. */
+const kinds = {
+  clusters: ['cluster'],
+  instancegroups: ['instancegroup', 'ig', 'groups'],
+  machines: ['machine', 'instances', 'instance'],
+  volumes: ['volume'],
+} as const
+
+type Kind = keyof typeof kinds
+
+export function registerGet(program: Command, cli: Cli): void {
+  const get = program
+    .command('get')
+    .description('List clusters, instance groups, machines or volumes.')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  holdfast get clusters
+  holdfast get ig --name try -o yaml     What is declared, ready for \`holdfast replace -f\`
+  holdfast get machines try -o json`,
+    )
+  for (const kind of Object.keys(kinds) as Kind[]) {
+    const command = get
+      .command(`${kind} [NAME]`)
+      .aliases([...kinds[kind]])
+      .description(descriptions[kind])
+      .addHelpText('after', `\nExamples:\n  holdfast get ${kind}\n  holdfast get ${kind} NAME -o yaml`)
+    withOutput(withCommonOptions(command)).action(
+      async (argument: string | undefined, _: unknown, self: Command) => {
+        await show(cli, kind, argument, optionsOf<CommonOptions>(self))
+      },
+    )
+  }
+}
+
+const descriptions: Record<Kind, string> = {
+  clusters: 'List the declared clusters; with a NAME and -o yaml, its whole declaration.',
+  instancegroups: 'List the instance groups of a cluster.',
+  machines: 'List the machines of a cluster.',
+  volumes: 'List the volumes of a cluster.',
+}
+
+async function show(
+  cli: Cli,
+  kind: Kind,
+  argument: string | undefined,
+  options: CommonOptions,
+): Promise<void> {
+  const lists = await import('../../operations/lists.ts')
+  if (kind === 'clusters') return showClusters(cli, cli.givenName(argument, options), options)
+  const name = await cli.clusterName(argument, options)
+  if (kind === 'instancegroups') {
+    const groups = await lists.listGroups(await cli.store(options), name)
+    if (options.output === 'yaml') return cli.io.out(specText(groups))
+    return print(cli, options, groups, ['name', 'role', 'seat', 'size', 'zones', 'machine type'], (group) => [
+      group.metadata.name,
+      group.spec.role,
+      group.spec.seat ?? '-',
+      String(group.spec.size),
+      group.spec.zones.join(','),
+      group.spec.machineType ?? '-',
+    ])
+  }
+  const inventory = await cli.operate(options, (operation) => lists.listInventory(operation, name))
+  if (kind === 'machines') {
+    return print(
+      cli,
+      options,
+      inventory.machines,
+      ['name', 'group', 'role', 'zone', 'address', 'state', 'booted'],
+      (machine) => [
+        machine.id,
+        machine.group,
+        machine.role,
+        machine.zone,
+        machine.address,
+        machine.state,
+        machine.bootedAt,
+      ],
+    )
+  }
+  print(
+    cli,
+    options,
+    inventory.volumes,
+    ['name', 'seat', 'etcd', 'zone', 'size', 'attached to'],
+    (volume) => [
+      volume.id,
+      volume.seat,
+      volume.etcd,
+      volume.zone,
+      `${volume.sizeGib} GiB`,
+      volume.attachedTo ?? '-',
+    ],
+  )
+}
+
+async function showClusters(cli: Cli, name: string | undefined, options: CommonOptions): Promise<void> {
+  const { listClusters } = await import('../../operations/lists.ts')
+  const declarations = await listClusters(await cli.store(options), name)
+  const only = declarations[0]
+  if (options.output === 'yaml' && name !== undefined && only) {
+    return cli.io.out(specText([only.cluster, ...only.groups]))
+  }
+  const sizeOf = (groups: (typeof declarations)[number]['groups'], role: 'master' | 'node') =>
+    String(
+      groups.filter((group) => group.spec.role === role).reduce((sum, group) => sum + group.spec.size, 0),
+    )
+  print(
+    cli,
+    options,
+    declarations,
+    ['name', 'cloud', 'kubernetes', 'masters', 'workers', 'zones', 'networking'],
+    ({ cluster, groups }) => [
+      cluster.metadata.name,
+      cluster.spec.cloud,
+      cluster.spec.kubernetesVersion,
+      sizeOf(groups, 'master'),
+      sizeOf(groups, 'node'),
+      cluster.spec.zones.join(','),
+      cluster.spec.networking.kind,
+    ],
+  )
+}
+
+function print<T>(
+  cli: Cli,
+  options: CommonOptions,
+  items: readonly T[],
+  headings: readonly string[],
+  row: (item: T) => string[],
+): void {
+  if (options.output === 'json' || options.output === 'yaml') return printData(cli, items, options.output)
+  if (items.length === 0) return cli.io.err('There are none.\n')
+  cli.io.out(renderTable(headings, items.map(row)))
+}

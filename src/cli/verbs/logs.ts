@@ -1,0 +1,42 @@
+import { type Command, Option } from 'commander'
+import type { Cli, CommonOptions } from '../context.ts'
+import { optionsOf, wholeNumber, withCommonOptions } from '../options.ts'
+
+interface LogsOptions extends CommonOptions {
+  component?: string
+  follow?: boolean
+  tail: number
+}
+
+export function registerLogs(program: Command, cli: Cli): void {
+  const logs = program
+    .command('logs <MACHINE>')
+    .description('Show what a machine’s agent, kubelet, containerd or a control-plane component wrote.')
+    .addHelpText(
+      'after',
+      `
+Components: agent, kubelet, containerd, system, or a static pod such as etcd-main, etcd-events,
+kube-apiserver, kube-controller-manager, kube-scheduler.
+
+Examples:
+  holdfast logs master-a-1
+  holdfast logs master-a-1 --component kube-apiserver -f`,
+    )
+  withCommonOptions(logs)
+    .option('-c, --component <name>', 'whose log (default: agent)', 'agent')
+    .option('-f, --follow', 'go on until Ctrl-C')
+    .addOption(new Option('--tail <lines>', 'how many lines').argParser(wholeNumber).default(200))
+    .action(async (machine: string, _: unknown, self: Command) => {
+      const options = optionsOf<LogsOptions>(self)
+      const { logsCommand } = await import('../../operations/logs.ts')
+      const command = await cli.operate(options, (operation) =>
+        logsCommand(operation, machine, {
+          cluster: cli.givenName(undefined, options),
+          component: options.component ?? 'agent',
+          follow: options.follow === true,
+          tailLines: options.tail,
+        }),
+      )
+      cli.exitCode = await cli.io.attach(command)
+    })
+}

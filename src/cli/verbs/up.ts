@@ -1,0 +1,59 @@
+import type { Command } from 'commander'
+import type { ClusterFlags } from '../../spec/flags.ts'
+import type { Cli, CommonOptions } from '../context.ts'
+import { declareAgain, declareFromFlags } from '../declare.ts'
+import { formatProblem } from '../format-error.ts'
+import { durationMs, optionsOf, withCommonOptions } from '../options.ts'
+import { withClusterFlags } from './cluster-flags.ts'
+
+interface UpOptions extends CommonOptions, ClusterFlags {
+  wait: number
+}
+
+export function registerUp(program: Command, cli: Cli): void {
+  const command = program
+    .command('up [NAME]')
+    .description('Bring up a cluster on this machine and wait until it works (NAME: holdfast).')
+    .addHelpText(
+      'after',
+      `
+Run again it changes nothing, and goes on where it was killed. Only --workers may differ.
+
+Examples:
+  holdfast up
+  holdfast up try --masters 1 --workers 0
+  holdfast up --masters 3 --zones a,b,c --workers 2`,
+    )
+  withClusterFlags(withCommonOptions(command))
+    .option('--wait <duration>', 'longest wait until it works', durationMs, 600_000)
+    .action(async (argument: string | undefined, _: unknown, self: Command) => {
+      const options = optionsOf<UpOptions>(self)
+      const name = cli.givenName(argument, options) ?? 'holdfast'
+      const { tryReadDeclared } = await import('../../operations/declared.ts')
+      const existing = await tryReadDeclared(await cli.store(options), name)
+      const flags = { ...options, name, cloud: 'local' }
+      const { declaration, problems } = existing
+        ? await declareAgain(existing.declaration, flags)
+        : await declareFromFlags(cli, flags)
+      for (const problem of problems) cli.io.err(`${formatProblem(problem, cli.colours)}\n`)
+      const { up } = await import('../../operations/up.ts')
+      const result = await cli.operate(options, (operation) =>
+        up(operation, declaration, { timeoutMs: options.wait }),
+      )
+      cli.io.out(nextCommands(cli, name, result))
+    })
+}
+
+function nextCommands(cli: Cli, name: string, result: { changed: boolean; context: string }): string {
+  const flag = name === 'holdfast' ? '' : ` --name ${name}`
+  const { bold } = cli.colours
+  return [
+    result.changed
+      ? `Cluster ${bold(name)} is up.`
+      : `Cluster ${bold(name)} is up; nothing had to be changed.`,
+    `  kubectl --context ${result.context} get nodes   (or: holdfast${flag} kubectl get nodes)`,
+    `  holdfast validate cluster ${name}`,
+    `  holdfast drill kill-master ${name} --leader`,
+    '',
+  ].join('\n')
+}

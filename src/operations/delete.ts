@@ -1,0 +1,79 @@
+import type { Cloud, CloudStep } from '../clouds/cloud.ts'
+import { HoldfastError, InvalidInputError } from '../errors.ts'
+import { planDelete } from '../plan/delete.ts'
+import type { ClusterSpec } from '../spec/types.ts'
+import { isKey, keys } from '../store/keys.ts'
+import { carryOutSteps } from './apply.ts'
+import { forgetCredentials } from './credentials.ts'
+import { clusterNotFound, tryReadDeclared } from './declared.ts'
+import { removeKubeconfig } from './export-kubeconfig.ts'
+import { withOperationLock } from './lock.ts'
+import type { Operation } from './operation.ts'
+
+/** More rounds than a deletion ever needs: machines that were just starting are seen in the next. */
+const rounds = 5
+
+/** What would go. @throws HoldfastError `cluster-not-found` when nothing of that name is anywhere. */
+export async function planDeletion(operation: Operation, cluster: string): Promise<CloudStep[]> {
+  const cloud = await cloudOf(operation, cluster)
+  return planDelete(await cloud.observe(cluster))
+}
+
+/**
+ * Removes a cluster: machines, volumes, network, the kubeconfig's context, and last what the store
+ * holds, so that a deletion that was killed is found again and finished by the same command.
+ */
+export async function deleteCluster(operation: Operation, cluster: string): Promise<void> {
+  const cloud = await cloudOf(operation, cluster)
+  await withOperationLock(operation, cluster, async () => {
+    await removeEverything(operation, cloud, cluster)
+    await removeKubeconfig(operation, cluster)
+    await forgetCredentials(operation.home, cluster)
+    await removeFromStore(operation, cluster)
+  })
+  // The lock gives itself back by a last write.
+  await operation.store.delete(keys.lock(cluster, 'operation'))
+}
+
+async function removeEverything(operation: Operation, cloud: Cloud, cluster: string): Promise<void> {
+  for (let round = 1; round <= rounds; round++) {
+    const steps = planDelete(await cloud.observe(cluster))
+    if (steps.length === 0) return
+    await carryOutSteps(operation, cloud, cluster, steps, {})
+  }
+  const left = planDelete(await cloud.observe(cluster))
+  if (left.length === 0) return
+  throw new HoldfastError('delete-incomplete', `Still there: ${left.map((step) => step.where).join(', ')}`, {
+    remedy: 'Run the same command again.',
+  })
+}
+
+/** The cluster's own document goes last but one, the lock last: until then the deletion can be repeated. */
+async function removeFromStore({ store }: Operation, cluster: string): Promise<void> {
+  const kept = [keys.clusterSpec(cluster), keys.lock(cluster, 'operation')]
+  for (const key of await store.list(keys.cluster(cluster))) if (!kept.includes(key)) await store.delete(key)
+  await store.delete(keys.clusterSpec(cluster))
+}
+
+/** Also for a declaration that can no longer be read: a deletion must always be possible. */
+async function cloudOf(operation: Operation, cluster: string): Promise<Cloud> {
+  const kind = await declaredKind(operation, cluster)
+  if (kind !== undefined) return operation.cloud(kind)
+  // Not declared, or no longer: what a former deletion left is still found by its name.
+  const local = await operation.cloud('local')
+  const known = isKey(keys.clusterSpec(cluster)) && (await local.clusters()).includes(cluster)
+  if (!known) throw await clusterNotFound(operation.store, cluster)
+  return local
+}
+
+async function declaredKind(
+  operation: Operation,
+  cluster: string,
+): Promise<ClusterSpec['spec']['cloud'] | undefined> {
+  try {
+    return (await tryReadDeclared(operation.store, cluster))?.declaration.cluster.spec.cloud
+  } catch (error) {
+    if (error instanceof InvalidInputError) return 'local'
+    throw error
+  }
+}

@@ -1,0 +1,62 @@
+import { join } from 'node:path'
+import type { Inventory } from '../clouds/cloud.ts'
+import { type KubeconfigInput, kubeconfigEntryName, renderKubeconfig } from '../pki/kubeconfig.ts'
+import { kubeconfigTarget, mergeKubeconfig, removeFromKubeconfig } from '../pki/kubeconfig-file.ts'
+import { clusterNotMade, credentialsFolder, operatorCredentials, writePrivate } from './credentials.ts'
+import { readDeclared } from './declared.ts'
+import type { Operation } from './operation.ts'
+
+/**
+ * Merges the context `holdfast-NAME` into the user's kubeconfig, or into `file`.
+ * @returns the context's name and the file that was changed.
+ */
+export async function exportKubeconfig(
+  operation: Operation,
+  cluster: string,
+  file?: string,
+): Promise<{ context: string; file: string }> {
+  const entry = await adminEntry(operation, cluster)
+  const target = file ?? (await kubeconfigTarget(operation.kubeconfig.files))
+  await mergeKubeconfig(target, entry, operation.kubeconfig.owner)
+  return { context: entry.context, file: target }
+}
+
+/** Takes the cluster's context out of every kubeconfig file of the user. */
+export async function removeKubeconfig(operation: Operation, cluster: string): Promise<void> {
+  for (const file of operation.kubeconfig.files)
+    await removeFromKubeconfig(file, kubeconfigEntryName(cluster))
+}
+
+/** A kubeconfig with this cluster alone. */
+export async function renderAdminKubeconfig(operation: Operation, cluster: string): Promise<string> {
+  return renderKubeconfig(await adminEntry(operation, cluster))
+}
+
+/** The same as a file below the home (0600), for the bundled kubectl and the drills. */
+export async function adminKubeconfigFile(operation: Operation, cluster: string): Promise<string> {
+  const file = join(credentialsFolder(operation.home, cluster), 'kubeconfig')
+  await writePrivate(file, await renderAdminKubeconfig(operation, cluster))
+  return file
+}
+
+async function adminEntry(operation: Operation, cluster: string): Promise<KubeconfigInput> {
+  const { declaration } = await readDeclared(operation.store, cluster)
+  const cloud = await operation.cloud(declaration.cluster.spec.cloud)
+  const server = serverOf(await cloud.observe(cluster))
+  if (!server) throw clusterNotMade(cluster)
+  const { admin, caPem } = await operatorCredentials(operation, cluster)
+  const name = kubeconfigEntryName(cluster)
+  return {
+    cluster: name,
+    user: name,
+    context: name,
+    server,
+    caPem,
+    certPem: admin.certPem,
+    keyPem: admin.keyPem,
+  }
+}
+
+/** The endpoint as it is reached from this host; undefined while there is none. */
+export const serverOf = ({ endpoint }: Inventory): string | undefined =>
+  endpoint && `https://${endpoint.address}:${endpoint.port}`

@@ -1,0 +1,98 @@
+import { readFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { HoldfastError } from '../errors.ts'
+import { keys } from '../store/keys.ts'
+import { acquireLock, type HeldLock, type LockRecord } from '../store/lock.ts'
+import { startTimeOf } from '../store/process-lock.ts'
+import { type StateStore, StoreConflictError } from '../store/store.ts'
+import { type Operation, throwIfStopped } from './operation.ts'
+
+const ttlMs = 30_000
+const renewMs = 10_000
+const pollMs = 200
+/** Longer than any operation that goes well. */
+const waitMs = 20 * 60_000
+
+/**
+ * Runs `action` as the only operation that changes this cluster. Another one is waited for, named by
+ * its process id; one whose process was killed is taken over from at once.
+ * @throws HoldfastError `operation-busy` when the other one does not end.
+ */
+export async function withOperationLock<T>(
+  operation: Operation,
+  cluster: string,
+  action: (lock: HeldLock) => Promise<T>,
+): Promise<T> {
+  const lock = await waitForLock(operation, cluster)
+  // A failed renewal shows at the next `stillHeld`, which is asked before each step.
+  const renewal = setInterval(() => void lock.renew().catch(() => {}), renewMs).unref()
+  try {
+    return await action(lock)
+  } finally {
+    clearInterval(renewal)
+    await lock.release().catch(() => {})
+  }
+}
+
+async function waitForLock(operation: Operation, cluster: string): Promise<HeldLock> {
+  const key = keys.lock(cluster, 'operation')
+  const holder = await describeThisProcess()
+  const deadline = Date.now() + waitMs
+  for (let said = false; ; ) {
+    const outcome = await acquireLock(operation.store, key, { holder, ttlMs })
+    if (outcome.acquired) return outcome.lock
+    if (await holderIsDead(outcome.heldBy)) {
+      await expire(operation.store, key, outcome.heldBy)
+      continue
+    }
+    if (!said) {
+      operation.report({
+        type: 'note',
+        message: `Waiting for another operation on ${cluster} to end: ${describeHolder(outcome.heldBy)}`,
+      })
+      said = true
+    }
+    throwIfStopped(operation, cluster)
+    if (Date.now() > deadline) {
+      throw new HoldfastError(
+        'operation-busy',
+        `Another operation on ${cluster} does not end: ${describeHolder(outcome.heldBy)}`,
+        {
+          remedy: 'Look what it waits for; the next command goes on once that process has ended.',
+          exitCode: 4,
+        },
+      )
+    }
+    await sleep(pollMs)
+  }
+}
+
+/** `process PID START HOST BOOT`: enough to tell whether that process still lives. */
+async function describeThisProcess(): Promise<string> {
+  return ['process', process.pid, await startTimeOf(process.pid), hostname(), await bootId()].join(' ')
+}
+
+async function holderIsDead(record: LockRecord): Promise<boolean> {
+  const [, pid, start, host, boot] = record.holder.split(' ')
+  if (host !== hostname()) return false
+  return boot !== (await bootId()) || (await startTimeOf(Number(pid))) !== start
+}
+
+function describeHolder(record: LockRecord): string {
+  const [, pid, , host] = record.holder.split(' ')
+  return host === hostname() ? `process ${pid}` : `process ${pid} on ${host}`
+}
+
+/** Ends the hold of a process that is proven dead, unless somebody else was quicker. */
+async function expire(store: StateStore, key: string, dead: LockRecord): Promise<void> {
+  const found = await store.get(key)
+  if (!found || (JSON.parse(found.value) as LockRecord).nonce !== dead.nonce) return
+  try {
+    await store.put(key, JSON.stringify({ ...dead, expiresAtMs: 0 }), { ifRevision: found.revision })
+  } catch (error) {
+    if (!(error instanceof StoreConflictError)) throw error
+  }
+}
+
+const bootId = async () => (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim()

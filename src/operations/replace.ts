@@ -1,0 +1,129 @@
+import { HoldfastError, InvalidInputError, type Problem } from '../errors.ts'
+import { fixedFieldProblems } from '../plan/fixed-fields.ts'
+import { assignSeats } from '../spec/defaults.ts'
+import { diffDeclarations } from '../spec/difference.ts'
+import { parseDocuments } from '../spec/parse.ts'
+import type { ClusterSpec, Declaration, InstanceGroupSpec } from '../spec/types.ts'
+import { sortProblems, validateDeclaration } from '../spec/validate.ts'
+import { writeCluster, writeGroup } from '../spec/write.ts'
+import { keys } from '../store/keys.ts'
+import { StoreConflictError } from '../store/store.ts'
+import { type Declared, readDeclared } from './declared.ts'
+import { openJournal } from './journal.ts'
+import { withOperationLock } from './lock.ts'
+import type { Operation } from './operation.ts'
+
+/**
+ * Replaces the documents that a text holds; the others stay. Every document is written only if it is
+ * still what it was.
+ * @returns the cluster's name.
+ * @throws InvalidInputError with every problem of the text; HoldfastError `declaration-conflict`.
+ */
+export async function replaceDeclared(
+  operation: Operation,
+  input: { text: string; file: string; cluster: string | undefined },
+): Promise<string> {
+  const parsed = parseDocuments(input.text, input.file)
+  throwOnErrors(parsed.problems, input.file)
+  const cluster = clusterOf(parsed.documents, input)
+  return withOperationLock(operation, cluster, async () => {
+    const declared = await readDeclared(operation.store, cluster)
+    const wanted = merge(declared.declaration, parsed.documents)
+    throwOnErrors(validateDeclaration(wanted), input.file)
+    const { cloud: kind } = declared.declaration.cluster.spec
+    const inventory = await (await operation.cloud(kind)).observe(cluster)
+    // Until something is made, everything may still change.
+    if (inventory.network) {
+      throwOnErrors(fixedFieldProblems(declared.declaration.cluster, wanted.cluster), input.file)
+    }
+    await writeDeclared(operation, declared, wanted)
+    return cluster
+  })
+}
+
+/**
+ * Writes what is different, each document by compare-and-swap. Hold the operation lock.
+ * @returns whether anything was.
+ */
+export async function writeDeclared(
+  operation: Operation,
+  declared: Declared,
+  wanted: Declaration,
+): Promise<boolean> {
+  const { store } = operation
+  const cluster = wanted.cluster.metadata.name
+  const changed = new Set(
+    diffDeclarations(declared.declaration, wanted).map(
+      ({ path }) => /^groups\[([^\]]+)\]/.exec(path)?.[1] ?? '',
+    ),
+  )
+  if (changed.size === 0) return false
+  const journal = await openJournal(store, cluster, 'replace')
+  const put = (key: string, text: string) => {
+    const revision = declared.revisions[key]
+    return store.put(key, text, revision === undefined ? { ifAbsent: true } : { ifRevision: revision })
+  }
+  try {
+    for (const group of wanted.groups) {
+      const { name } = group.metadata
+      if (changed.has(name)) await put(keys.group(cluster, name), writeGroup(group))
+    }
+    if (changed.has('')) await put(keys.clusterSpec(cluster), writeCluster(wanted.cluster))
+  } catch (error) {
+    await journal.end(error)
+    if (!(error instanceof StoreConflictError)) throw error
+    throw new HoldfastError('declaration-conflict', `${cluster} was changed by somebody else in between`, {
+      remedy: `Look again with \`holdfast get cluster ${cluster} -o yaml\`, and repeat your change.`,
+      exitCode: 4,
+      cause: error,
+    })
+  }
+  await journal.end()
+  return true
+}
+
+function merge(existing: Declaration, documents: readonly (ClusterSpec | InstanceGroupSpec)[]): Declaration {
+  let { cluster } = existing
+  const groups = [...existing.groups]
+  for (const document of documents) {
+    if (document.kind === 'Cluster') {
+      cluster = document
+      continue
+    }
+    const at = groups.findIndex((group) => group.metadata.name === document.metadata.name)
+    const before = groups[at]
+    if (!before) groups.push(document)
+    // A file that leaves the seat out means the one that is there.
+    else groups[at] = document.spec.seat === undefined ? withSeat(document, before.spec.seat) : document
+  }
+  return { cluster, groups: assignSeats(groups) }
+}
+
+const withSeat = (group: InstanceGroupSpec, seat: string | undefined): InstanceGroupSpec =>
+  seat === undefined ? group : { ...group, spec: { ...group.spec, seat } }
+
+function clusterOf(
+  documents: readonly (ClusterSpec | InstanceGroupSpec)[],
+  input: { file: string; cluster: string | undefined },
+): string {
+  const names = [
+    ...new Set(
+      documents.map((document) =>
+        document.kind === 'Cluster' ? document.metadata.name : document.metadata.cluster,
+      ),
+    ),
+  ]
+  if (input.cluster !== undefined) names.push(...(names.includes(input.cluster) ? [] : [input.cluster]))
+  const [only] = names
+  if (only !== undefined && names.length === 1) return only
+  throw new InvalidInputError(
+    `${input.file} speaks of several clusters: ${names.join(', ')}`,
+    [],
+    'One at a time.',
+  )
+}
+
+function throwOnErrors(problems: readonly Problem[], file: string): void {
+  if (sortProblems(problems).errors.length === 0) return
+  throw new InvalidInputError(`${file} cannot be used`, [...problems], 'Nothing was changed.')
+}

@@ -1,0 +1,33 @@
+import type { CheckResult } from '../checks/check.ts'
+import { createCheckContext } from '../checks/context.ts'
+import { clusterChecks } from '../checks/list.ts'
+import { runChecks, waitForChecks } from '../checks/run.ts'
+import { operatorCredentials } from './credentials.ts'
+import { readDeclared } from './declared.ts'
+import { type Operation, throwIfStopped } from './operation.ts'
+
+/**
+ * Runs every check, all side by side, or waits until all pass.
+ * @throws HoldfastError `checks-not-passed` when `mustPass` and the time is over.
+ */
+export async function validateCluster(
+  operation: Operation,
+  cluster: string,
+  options: { waitMs: number; mustPass?: boolean },
+): Promise<CheckResult[]> {
+  const { declaration } = await readDeclared(operation.store, cluster)
+  const cloud = await operation.cloud(declaration.cluster.spec.cloud)
+  const credentials = await operatorCredentials(operation, cluster)
+  const context = createCheckContext({ cloud, declaration, credentials })
+  try {
+    if (options.waitMs === 0) return await runChecks(clusterChecks, context)
+    return await waitForChecks(clusterChecks, context, {
+      timeoutMs: options.waitMs,
+      report: operation.report,
+      mustPass: options.mustPass ?? false,
+      between: () => throwIfStopped(operation, cluster),
+    })
+  } finally {
+    context.close()
+  }
+}
