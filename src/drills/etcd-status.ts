@@ -29,17 +29,11 @@ export interface EtcdStatus {
 /** Asks both etcd clusters of the given machines; a cluster of which nobody answers is not there. */
 export type EtcdProbe = (machines: readonly Machine[]) => Promise<Partial<Record<EtcdName, EtcdStatus>>>
 
-export interface EtcdCertificatePaths {
+/** What to trust and who to be towards etcd; PEM. */
+export interface EtcdIdentity {
   ca: string
   cert: string
   key: string
-}
-
-/** Inside each master, as kubeadm names them. etcd's server certificates may also act as clients. */
-export const etcdCertificatePaths: EtcdCertificatePaths = {
-  ca: '/etc/kubernetes/pki/etcd/ca.crt',
-  cert: '/etc/kubernetes/pki/etcd/server.crt',
-  key: '/etc/kubernetes/pki/etcd/server.key',
 }
 
 const timeoutMs = 1000
@@ -58,33 +52,29 @@ const memberSchema = z.object({
 const membersSchema = z.object({ members: z.array(memberSchema) })
 
 /**
- * Asks etcd's JSON gateway on each machine's own address, with a certificate that is read once from
- * a master and kept in memory only. The JSON gateway rather than etcdctl because it gives ids as
- * strings and starts no process on a machine that is being measured.
+ * Asks etcd's JSON gateway on each machine's own address. The gateway rather than etcdctl because it
+ * gives ids as strings and starts no process on a machine that is being measured.
  */
-export function etcdGatewayProbe(
-  host: (machineId: string) => Promise<Host>,
-  paths: EtcdCertificatePaths = etcdCertificatePaths,
-): EtcdProbe {
-  let certificates: Promise<{ ca: string; cert: string; key: string }> | undefined
+export function etcdGatewayProbe(identity: () => Promise<EtcdIdentity>): EtcdProbe {
+  let known: Promise<EtcdIdentity> | undefined
   const clients = new Map<string, HttpsClient>()
 
   const clientFor = async (machine: Machine, port: number): Promise<HttpsClient> => {
     const address = `${machine.address}:${port}`
-    const known = clients.get(address)
-    if (known) return known
-    certificates ??= readCertificates(await host(machine.id), paths)
-    const identity = await certificates.catch((error: unknown) => {
-      certificates = undefined
+    const client = clients.get(address)
+    if (client) return client
+    known ??= identity()
+    const proof = await known.catch((error: unknown) => {
+      known = undefined
       throw error
     })
     // The certificates carry the seats' names; the authority is etcd's own, which is what counts here.
-    const client = httpsClient(
-      { host: machine.address, port, serverName: machine.address, ...identity },
+    const made = httpsClient(
+      { host: machine.address, port, serverName: machine.address, ...proof },
       { verifyName: false },
     )
-    clients.set(address, client)
-    return client
+    clients.set(address, made)
+    return made
   }
 
   const probe = async (machines: readonly Machine[], etcd: EtcdName): Promise<EtcdStatus | undefined> => {
@@ -157,13 +147,11 @@ async function post(client: HttpsClient, path: string, body: object = {}): Promi
   return JSON.parse(answer.body)
 }
 
-async function readCertificates(host: Host, paths: EtcdCertificatePaths) {
+/** As a master's own etcd server, whose certificate may also act as a client: for when there is no other. */
+export async function etcdIdentityOf(host: Host, folder = '/etc/kubernetes/pki/etcd'): Promise<EtcdIdentity> {
   try {
-    const [ca, cert, key] = await Promise.all([
-      host.readFile(paths.ca),
-      host.readFile(paths.cert),
-      host.readFile(paths.key),
-    ])
+    const files = ['ca.crt', 'server.crt', 'server.key'].map((name) => host.readFile(`${folder}/${name}`))
+    const [ca = '', cert = '', key = ''] = await Promise.all(files)
     return { ca, cert, key }
   } catch (error) {
     throw new Error(`${host.name} has no etcd certificate to ask with: ${messageOf(error)}`)

@@ -1,8 +1,14 @@
 import { z } from 'zod'
 import type { Cloud, Inventory } from '../clouds/cloud.ts'
-import { messageOf } from '../errors.ts'
+import { HoldfastError, messageOf } from '../errors.ts'
 import { nowMs } from './clock.ts'
-import { type EtcdProbe, type EtcdStatus, etcdGatewayProbe } from './etcd-status.ts'
+import {
+  type EtcdIdentity,
+  type EtcdProbe,
+  type EtcdStatus,
+  etcdGatewayProbe,
+  etcdIdentityOf,
+} from './etcd-status.ts'
 import { type HttpsClient, httpsClient } from './https-client.ts'
 import { type KubeconfigSource, readKubeconfig } from './kubeconfig.ts'
 
@@ -22,14 +28,15 @@ export interface EndpointTarget {
 }
 
 export interface ObserverOptions {
-  cloud: Pick<Cloud, 'observe' | 'host'>
+  cloud: Pick<Cloud, 'observe' | 'host'> & {
+    /** What the load balancer thinks of each apiserver, by machine. */
+    endpointTargets?(cluster: string): Promise<EndpointTarget[]>
+  }
   cluster: string
   kubeconfig: KubeconfigSource
   context?: string
-  /** What the load balancer thinks of each apiserver. */
-  endpointTargets: (cluster: string) => Promise<EndpointTarget[]>
-  /** Default: etcd's JSON gateway on each master. */
-  etcd?: EtcdProbe
+  /** A client of both etcd clusters; default: what the first master that answers has itself. */
+  etcdIdentity?: EtcdIdentity
 }
 
 export interface Observer {
@@ -44,11 +51,19 @@ const leasesSchema = z.object({
 })
 const timeoutMs = 1000
 
-/** Looks at a cluster from the outside: the cloud, both etcd clusters, the API, the load balancer. */
+/**
+ * Looks at a cluster from the outside: the cloud, both etcd clusters, the API, the load balancer.
+ * @throws HoldfastError `drill-unsupported` where the cloud cannot tell what its load balancer sees.
+ */
 export async function createObserver(options: ObserverOptions): Promise<Observer> {
   const { cloud, cluster } = options
+  if (!cloud.endpointTargets) {
+    throw new HoldfastError('drill-unsupported', 'This cloud cannot tell what its load balancer sees')
+  }
   const api = httpsClient(await readKubeconfig(options.kubeconfig, options.context))
-  const etcdProbe = options.etcd ?? etcdGatewayProbe((machine) => cloud.host(machine))
+  const etcdProbe: EtcdProbe = etcdGatewayProbe(
+    async () => options.etcdIdentity ?? (await identityOfAnyMaster(cloud, cluster)),
+  )
   return {
     async observe() {
       const atMs = nowMs()
@@ -59,7 +74,7 @@ export async function createObserver(options: ObserverOptions): Promise<Observer
       const [etcd, leases, endpoint] = await Promise.all([
         etcdProbe(masters).catch(() => ({})),
         readLeases(api).catch(() => undefined),
-        options.endpointTargets(cluster).catch(() => undefined),
+        cloud.endpointTargets?.(cluster).catch(() => undefined),
       ])
       return { atMs, inventory, etcd, ...(leases ? { leases } : {}), ...(endpoint ? { endpoint } : {}) }
     },
@@ -76,4 +91,17 @@ async function readLeases(api: HttpsClient): Promise<Record<string, number>> {
   } catch (error) {
     throw new Error(`unexpected list of leases: ${messageOf(error)}`)
   }
+}
+
+async function identityOfAnyMaster(cloud: ObserverOptions['cloud'], cluster: string): Promise<EtcdIdentity> {
+  let reason: unknown = new Error('no master runs')
+  for (const machine of (await cloud.observe(cluster)).machines) {
+    if (machine.role !== 'master' || machine.state !== 'running') continue
+    try {
+      return await etcdIdentityOf(await cloud.host(machine.id))
+    } catch (error) {
+      reason = error
+    }
+  }
+  throw reason
 }

@@ -2,7 +2,7 @@ import { createServer } from 'node:https'
 import type { Cloud, Inventory, Machine } from '../../src/clouds/cloud.ts'
 import { ports } from '../../src/constants.ts'
 import type { DrillContext } from '../../src/drills/drill.ts'
-import { createObserver } from '../../src/drills/observation.ts'
+import { createObserver, type ObserverOptions } from '../../src/drills/observation.ts'
 import { HoldfastError } from '../../src/errors.ts'
 import type { Host } from '../../src/hosts/host.ts'
 import { ETCD_NAMES, type EtcdName } from '../../src/spec/types.ts'
@@ -90,8 +90,9 @@ export async function startStandInCluster(): Promise<StandInCluster> {
   }
   await Promise.all(['a', 'b', 'c'].map(boot))
 
-  const cloud: Cloud = {
+  const cloud: Cloud & ObserverOptions['cloud'] = {
     kind: 'local',
+    endpointTargets: async () => inventory.machines.map((machine) => ({ name: machine.id, up: true })),
     check: async () => [],
     clusters: async () => ['test'],
     observe: async () => structuredClone(inventory),
@@ -127,7 +128,6 @@ export async function startStandInCluster(): Promise<StandInCluster> {
     cloud,
     cluster: 'test',
     kubeconfig,
-    endpointTargets: async () => inventory.machines.map((machine) => ({ name: machine.id, up: true })),
   })
   const timing = {
     ratePerSecond: 50,
