@@ -59,6 +59,8 @@ export function openTransport(connection: KubeConnection): Transport {
       let connected = false
       outgoing.on('socket', (socket) => {
         connected = !socket.connecting
+        // A kept socket comes back for every request: what is added to it would pile up.
+        if (connected) return
         // A watch on a machine that lost its power must not last until the watch's own end.
         socket.setKeepAlive(true, 5_000)
         socket.once('secureConnect', () => {

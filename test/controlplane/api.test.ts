@@ -110,6 +110,19 @@ describe('verbs', () => {
     expect(received.map((request) => request.who)).toEqual(['agent-1', 'agent-1', 'agent-1'])
   })
 
+  test('a kept connection gathers no listeners', async () => {
+    handler = answer(200, {})
+    const warnings: Error[] = []
+    const collect = (warning: Error) => void warnings.push(warning)
+    process.on('warning', collect)
+    for (let i = 0; i < 30; i += 1) await api.get('/x')
+    await new Promise((resolve) => setTimeout(resolve, 10))
+    process.off('warning', collect)
+
+    expect(connections).toBe(1)
+    expect(warnings).toEqual([])
+  })
+
   test.each([
     ['merge', 'application/merge-patch+json', ''],
     ['strategic', 'application/strategic-merge-patch+json', ''],
