@@ -1,0 +1,320 @@
+import { mkdir, readFile, readlink, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { LocalCluster } from '../clouds/local/parts.ts'
+import {
+  allPids,
+  commandLine,
+  killProcess,
+  type ProcessIdentity,
+  spawnDetached,
+  startTimeOf,
+  waitFor,
+} from '../clouds/local/process.ts'
+import { withHostLock } from '../clouds/local/process-lock.ts'
+import { localPaths } from '../clouds/local/records.ts'
+import { ports } from '../constants.ts'
+import { HoldfastError, messageOf } from '../errors.ts'
+import type { Home } from '../home.ts'
+import { writeFileDurably } from '../hosts/local.ts'
+import { askHaproxy, type SlotState, slotStates } from './haproxy-admin.ts'
+import { ensureHaproxyRoot, haproxyBinary, haproxySource } from './haproxy-root.ts'
+import {
+  assignSlots,
+  type BalancerTarget,
+  backend,
+  balancerTimes,
+  renderHaproxy,
+  type SlotTable,
+  slots,
+} from './render.ts'
+
+/** Nobody's, on Debian and elsewhere: HAProxy needs no right at all once it listens. */
+const unprivilegedId = 65534
+const startTimeoutMs = 5_000
+/** How long requests in flight may take before a master that is to stop is cut off. */
+const drainTimeoutMs = 1_000
+const adminSocket = '/run/admin.sock'
+
+export interface BalancerServer extends BalancerTarget, Omit<SlotState, 'address'> {}
+
+export interface BalancerState {
+  process: ProcessIdentity
+  /** Names of the targets that connections may go to once they are ready. */
+  targets: string[]
+  servers: BalancerServer[]
+}
+
+function foldersOf(home: Home, cluster: Pick<LocalCluster, 'name'>) {
+  const dir = join(localPaths(home).cluster(cluster.name), 'balancer')
+  const root = join(dir, 'root')
+  return {
+    dir,
+    root,
+    config: join(root, 'etc/haproxy.cfg'),
+    slots: join(dir, 'slots.json'),
+    log: join(dir, 'haproxy.log'),
+    socket: join(root, adminSocket),
+  }
+}
+
+/**
+ * Starts the balancer on the cluster's endpoint where it does not run, with these targets. It runs
+ * in a root of its own, in its own session, and outlives this process. Idempotent.
+ * @throws HoldfastError `endpoint-missing`, `haproxy-missing`, `balancer-not-started`.
+ */
+export async function ensureBalancer(
+  home: Home,
+  cluster: LocalCluster,
+  targets: readonly BalancerTarget[],
+  options: { machineRoot?: string } = {},
+): Promise<void> {
+  const folders = foldersOf(home, cluster)
+  const { endpoint } = cluster
+  if (!endpoint)
+    throw new HoldfastError('endpoint-missing', `The cluster ${cluster.name} has no endpoint yet`)
+  await withHostLock(lockName(home, cluster), async () => {
+    if (await findBalancer(folders.root)) return applyTargets(folders, targets)
+    const named = [
+      options.machineRoot,
+      ...Object.values(cluster.groups).map((group) => group.assets?.machineRoot),
+    ]
+    await mkdir(folders.dir, { recursive: true, mode: 0o700 })
+    await ensureHaproxyRoot(
+      folders.root,
+      await haproxySource(
+        named.filter((root) => root !== undefined),
+        home.cache,
+      ),
+    )
+    const table = assignSlots(await readSlots(folders.slots), targets)
+    await writeFileDurably(folders.slots, JSON.stringify(table))
+    const ids = { uid: unprivilegedId, gid: unprivilegedId }
+    await writeFileDurably(
+      folders.config,
+      renderHaproxy({ endpoint, apiserverPort: ports.apiserver, slots: table, adminSocket, ...ids }),
+    )
+    await rm(folders.socket, { force: true })
+    const started = await spawnDetached({
+      name: `${home.prefix}-${cluster.index}-balancer`,
+      command: ['chroot', folders.root, haproxyBinary, '-db', '-f', '/etc/haproxy.cfg'],
+      logFile: folders.log,
+    })
+    await untilAnswers(started, folders)
+  })
+}
+
+async function untilAnswers(started: ProcessIdentity, folders: ReturnType<typeof foldersOf>): Promise<void> {
+  let last = 'no admin socket'
+  const end = await waitFor(async () => {
+    if ((await startTimeOf(started.pid)) !== started.startTime) return 'ended' as const
+    return slotStates(folders.socket).then(
+      () => 'answers' as const,
+      (error: unknown) => {
+        last = messageOf(error)
+        return undefined
+      },
+    )
+  }, startTimeoutMs)
+  if (end === 'answers') return
+  await killProcess(started)
+  const log = (await readFile(folders.log, 'utf8').catch(() => '')).trim().slice(-1000)
+  throw new HoldfastError(
+    'balancer-not-started',
+    `HAProxy did not start: ${end === 'ended' ? 'it ended' : last}\n${log}`,
+    {
+      remedy: `See ${folders.log}. Does another process listen on the endpoint's address and port?`,
+    },
+  )
+}
+
+/**
+ * Makes exactly these the targets, without a reload: connections through the others go on. A new
+ * one gets connections only after its checks passed; one that goes is drained for a second first.
+ * @throws HoldfastError `balancer-not-running`.
+ */
+export async function setTargets(
+  home: Home,
+  cluster: LocalCluster,
+  targets: readonly BalancerTarget[],
+): Promise<void> {
+  const folders = foldersOf(home, cluster)
+  await withHostLock(lockName(home, cluster), async () => {
+    await runningIn(folders.root, cluster)
+    await applyTargets(folders, targets)
+  })
+}
+
+/**
+ * No new connection goes to this target; returns how many are still there when none is left or
+ * `timeoutMs` is over. `setTargets` with it brings it back.
+ */
+export async function drainTarget(
+  home: Home,
+  cluster: LocalCluster,
+  name: string,
+  timeoutMs = drainTimeoutMs,
+): Promise<number> {
+  const folders = foldersOf(home, cluster)
+  await runningIn(folders.root, cluster)
+  const table = await readSlots(folders.slots)
+  const slot = slots.find((each) => table[each]?.name === name)
+  if (!slot) return 0
+  await command(folders.socket, [`set server ${backend}/${slot} state drain`])
+  return untilIdle(folders.socket, [slot], timeoutMs)
+}
+
+/**
+ * Closes the connections through targets whose checks have failed for a while (an apiserver that
+ * hangs on a living machine), so that their clients go elsewhere at once. Cheap; for a loop.
+ */
+export async function closeDeadSessions(home: Home, cluster: LocalCluster): Promise<void> {
+  const { root, socket } = foldersOf(home, cluster)
+  if (!(await findBalancer(root))) return
+  const dead = (await slotStates(socket)).filter(
+    ({ state, sessions, sinceSeconds }) => state === 'down' && sessions > 0 && sinceSeconds >= 1,
+  )
+  await closeSessions(socket, dead)
+}
+
+/** undefined while it does not run. */
+export async function balancerState(home: Home, cluster: LocalCluster): Promise<BalancerState | undefined> {
+  const folders = foldersOf(home, cluster)
+  const process = await findBalancer(folders.root)
+  if (!process) return undefined
+  const table = await readSlots(folders.slots)
+  const servers = (await slotStates(folders.socket)).flatMap((state): BalancerServer[] => {
+    const target = table[state.slot]
+    return target && target.address === state.address && state.state !== 'maint'
+      ? [{ ...state, ...target }]
+      : []
+  })
+  return {
+    process,
+    targets: servers.filter(({ state }) => state !== 'drain').map(({ name }) => name),
+    servers,
+  }
+}
+
+/** Ends it and removes its folder. Idempotent. */
+export async function stopBalancer(home: Home, cluster: LocalCluster): Promise<void> {
+  const folders = foldersOf(home, cluster)
+  await withHostLock(lockName(home, cluster), async () => {
+    const running = await findBalancer(folders.root)
+    if (running && !(await killProcess(running))) {
+      throw new HoldfastError(
+        'balancer-not-stopped',
+        `HAProxy of ${cluster.name} (process ${running.pid}) does not end`,
+      )
+    }
+    await rm(folders.dir, { recursive: true, force: true })
+  })
+}
+
+/** Compares with what HAProxy has, so that a change that was cut short is completed. */
+async function applyTargets(
+  folders: ReturnType<typeof foldersOf>,
+  targets: readonly BalancerTarget[],
+): Promise<void> {
+  const table = assignSlots(await readSlots(folders.slots), targets)
+  await writeFileDurably(folders.slots, JSON.stringify(table))
+  const states = await slotStates(folders.socket)
+  const leaving = states.filter(
+    ({ slot, state, address }) => state !== 'maint' && table[slot]?.address !== address,
+  )
+  const busy = leaving.filter(({ state }) => state === 'up' || state === 'drain').map(({ slot }) => slot)
+  if (busy.length > 0) {
+    await command(
+      folders.socket,
+      busy.map((slot) => `set server ${backend}/${slot} state drain`),
+    )
+    await untilIdle(folders.socket, busy, drainTimeoutMs)
+  }
+  if (leaving.length > 0) {
+    await command(
+      folders.socket,
+      leaving.map(({ slot }) => `set server ${backend}/${slot} state maint`),
+    )
+    // What is just connecting is tried elsewhere within this time; only then is the rest closed:
+    // better than leaving clients on a machine that is switched off.
+    await sleep(balancerTimes.connectTimeoutMs + 50)
+    await closeSessions(folders.socket, leaving)
+  }
+  for (const { slot, state, address } of states) {
+    const target = table[slot]
+    if (!target) continue
+    const server = `${backend}/${slot}`
+    if (target.address === address && state === 'drain')
+      await command(folders.socket, [`set server ${server} state ready`])
+    if (target.address === address && state !== 'maint') continue
+    await command(folders.socket, [
+      `set server ${server} addr ${target.address} port ${ports.apiserver}`,
+      // Out of maintenance it would count as up until its first check has failed.
+      `set server ${server} state ready`,
+      `set server ${server} health down`,
+    ])
+  }
+}
+
+const closeSessions = (socket: string, which: readonly Pick<SlotState, 'slot'>[]): Promise<void> =>
+  command(
+    socket,
+    which.map(({ slot }) => `shutdown sessions server ${backend}/${slot}`),
+  )
+
+async function untilIdle(socket: string, which: readonly string[], timeoutMs: number): Promise<number> {
+  let left = 0
+  await waitFor(async () => {
+    const states = await slotStates(socket)
+    left = states.filter(({ slot }) => which.includes(slot)).reduce((sum, { sessions }) => sum + sessions, 0)
+    return left === 0
+  }, timeoutMs)
+  return left
+}
+
+/** HAProxy answers a command that worked with nothing, or with what it changed; else with a reason. */
+async function command(socket: string, commands: readonly string[]): Promise<void> {
+  if (commands.length === 0) return
+  const answer = (await askHaproxy(socket, commands)).trim()
+  const complaints = answer.split('\n').filter((line) => line && !/changed|no need to change/.test(line))
+  if (complaints.length > 0) {
+    throw new HoldfastError(
+      'balancer-refused',
+      `HAProxy refused \`${commands.join('; ')}\`: ${complaints.join(' ')}`,
+    )
+  }
+}
+
+async function runningIn(root: string, cluster: Pick<LocalCluster, 'name'>): Promise<ProcessIdentity> {
+  const running = await findBalancer(root)
+  if (running) return running
+  throw new HoldfastError('balancer-not-running', `The balancer of ${cluster.name} does not run`, {
+    remedy: 'The local cloud starts it again by itself within seconds.',
+  })
+}
+
+/** Found by the root it runs in, which the kernel knows: no file can be wrong about it. */
+async function findBalancer(root: string): Promise<ProcessIdentity | undefined> {
+  for (const pid of await allPids()) {
+    const words = await commandLine(pid)
+    if (!words.includes(haproxyBinary)) continue
+    const inside = await readlink(`/proc/${pid}/root`).catch(() => '')
+    if (inside !== root && !inside.startsWith(`${root}/`) && words[1] !== root) continue
+    const startTime = await startTimeOf(pid)
+    if (startTime) return { pid, startTime }
+  }
+  return undefined
+}
+
+async function readSlots(path: string): Promise<SlotTable> {
+  const text = await readFile(path, 'utf8').catch(() => '{}')
+  try {
+    return JSON.parse(text) as SlotTable
+  } catch {
+    // Only names are lost: the addresses are asked from HAProxy and set again.
+    return {}
+  }
+}
+
+const lockName = (home: Pick<Home, 'prefix'>, cluster: Pick<LocalCluster, 'index'>) =>
+  `${home.prefix}/balancer/${cluster.index}`
