@@ -35,7 +35,7 @@ export async function runMaster(context: AgentContext, tell: (seat: string) => v
   const ready = Promise.all([certificates, updateHosts(context)]).then(() => {})
   const image = `registry.k8s.io/etcd:${componentVersions(context.cluster.spec.kubernetesVersion).etcd}-0`
   const members = (['main', 'events'] as const).map((etcd) =>
-    runEtcdMember(context, seat, etcd, image, ready),
+    runEtcdMember({ context, cluster: context.identity.cluster, seat, etcd, image }, ready),
   )
   void keepHosts(context, members)
 

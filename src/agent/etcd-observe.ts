@@ -1,0 +1,102 @@
+import type { Disk, MemberObservation, ViewedMember } from '../quorum/member.ts'
+import type { Genesis, SeatRecord } from '../quorum/records.ts'
+import { keys } from '../store/keys.ts'
+import { readSeat, readSeats } from './claim.ts'
+import { findCorruption } from './corruption.ts'
+import { runningAs } from './etcd-process.ts'
+import { declaredSeats, type EtcdSeat, founderIds } from './etcd-seat.ts'
+import { type EtcdWatch, watchEtcd } from './etcd-view.ts'
+import { lookAtDisk, mountVolume } from './volumes.ts'
+
+/** Founders that are late are waited for this long after a majority is healthy. */
+const graceMs = 10_000
+
+/** What one look found: the observation to decide on, and what acting needs besides. */
+export interface Seen {
+  observation: MemberObservation
+  genesis: { value: Genesis; revision: number } | undefined
+  members: readonly { peerUrls: string[] }[]
+  seat: SeatRecord
+}
+
+export interface Observer {
+  /** Looks at store, disk, process and members; or says why there is nothing to look at yet. */
+  look(): Promise<Seen | { waiting: string }>
+  /** Clients of the seats' members. */
+  clients(): Promise<EtcdWatch>
+}
+
+export function observeEtcd(at: EtcdSeat): Observer {
+  const { context, cluster, seat, etcd } = at
+  let majoritySince: number | undefined
+  let watch: { seats: string; etcd: EtcdWatch } | undefined
+
+  async function clients(): Promise<EtcdWatch> {
+    const records = await readSeats(context)
+    const seats = [...new Set([seat, ...records.map((record) => record.seat)])].sort()
+    if (watch?.seats !== seats.join()) {
+      watch?.etcd.close()
+      watch = { seats: seats.join(), etcd: await watchEtcd(cluster, etcd, seat, seats) }
+    }
+    return watch.etcd
+  }
+
+  async function look(): Promise<Seen | { waiting: string }> {
+    const own = await readSeat(context, seat)
+    if (!own) return { waiting: `seat ${seat} has no record` }
+    if (own.record.machine !== context.identity.machineId) {
+      return { waiting: `seat ${seat} is held by ${own.record.machine} now` }
+    }
+    const recalled = await context.store.recall(keys.genesis(cluster, etcd))
+    const genesis = recalled.stored && (JSON.parse(recalled.stored.value) as Genesis)
+    const record = own.record.members[etcd]
+    const mount = await mountVolume(context, seat, etcd, record)
+    const disk: Disk =
+      'waiting' in mount
+        ? { kind: 'not-proven', reason: mount.waiting }
+        : await lookAtDisk(etcd, mount.volumeId)
+    const running = await runningAs(etcd)
+    const viewed = genesis ? await (await clients()).view() : undefined
+    if (viewed?.view.quorum) majoritySince ??= Date.now()
+    const seats = await readSeats(context)
+    return {
+      genesis:
+        genesis && recalled.stored ? { value: genesis, revision: recalled.stored.revision } : undefined,
+      members: viewed?.members ?? [],
+      seat: own.record,
+      observation: {
+        seat,
+        etcd,
+        claimEpoch: own.record.epoch,
+        disk: await withCorruption(disk, running === 'pod', viewed?.view.members ?? []),
+        genesis: genesis ?? (recalled.fresh ? 'none' : 'unknown'),
+        storeReachable: recalled.fresh && own.fresh,
+        record,
+        signsOfFormation: [
+          ...seats
+            .filter((one) => one.seat !== seat && one.members[etcd].memberId)
+            .map((one) => `seat ${one.seat} has a member`),
+          ...(recalled.rolledBack ? ['this machine has seen a newer genesis'] : []),
+        ],
+        declaredSeats: recalled.fresh && !genesis ? await declaredSeats(context) : [],
+        running,
+        ...(viewed ? { cluster: viewed.view } : {}),
+        lostMemberIds: seats
+          .map((one) => one.members[etcd])
+          .flatMap((one) => (one.state === 'lost' && one.memberId ? [one.memberId] : [])),
+        recordedMemberIds: seats.flatMap((one) => one.members[etcd].memberId ?? []),
+        formationGraceOver: majoritySince !== undefined && Date.now() - majoritySince > graceMs,
+        ...(genesis ? { founderId: founderIds(at, genesis).mine } : {}),
+      },
+    }
+  }
+
+  async function withCorruption(disk: Disk, isPod: boolean, members: readonly ViewedMember[]): Promise<Disk> {
+    if (disk.kind !== 'stamped' || !isPod || disk.data !== 'present') return disk
+    if (members.find(({ id }) => id === disk.stamp.memberId)?.healthy) return disk
+    const detail = await findCorruption(etcd)
+    return detail ? { ...disk, data: 'corrupt', detail } : disk
+  }
+
+  return { look, clients }
+}
