@@ -43,6 +43,8 @@ export function operatorApi({ daemon, version, stop, used }: OperatorCalls): Api
         return { pid: process.pid, version, clusters: daemon.clusters().length } satisfies DaemonStatus
       case 'GET clusters/':
         return name === '' ? daemon.clusters() : await daemon.observe(name)
+      case 'GET clusters/endpoint-targets':
+        return await daemon.endpointTargets(name)
       case 'POST clusters/steps': {
         const { step, context } = body as StepRequest
         if (!step?.action || !context?.storeUrl)

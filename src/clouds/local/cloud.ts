@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import type { Home } from '../../home.ts'
 import type { Host } from '../../hosts/host.ts'
-import type { Cloud, Inventory } from '../cloud.ts'
+import type { Cloud, EndpointTarget, Inventory } from '../cloud.ts'
 import type { DaemonStatus, PowerRequest, StepRequest } from './api-operator.ts'
 import { daemonClient } from './client.ts'
 import type { PowerOptions } from './daemon-power.ts'
@@ -71,6 +71,10 @@ export function openLocalCloud({ home, storeUrl, assets }: LocalCloudOptions): L
     async power(machineId, action, options) {
       const body: PowerRequest = { action, ...(options ? { options } : {}) }
       await client.ask('POST', at('machines', machineId, 'power'), body)
+    },
+    async endpointTargets(cluster) {
+      if (!existsSync(localPaths(home).cluster(cluster))) return []
+      return await client.ask<EndpointTarget[]>('GET', at('clusters', cluster, 'endpoint-targets'))
     },
     async releaseVolumes(machineId) {
       await client.ask('POST', at('machines', machineId, 'release-volumes'), {})

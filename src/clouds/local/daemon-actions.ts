@@ -32,6 +32,8 @@ export interface LocalActions {
   ): Promise<{ pid: number; startTime: string }>
   /** Cheap: asked four times a second. */
   isAlive(machine: LocalMachine): boolean | Promise<boolean>
+  /** The same for any process of ours. */
+  isRunning(process: { pid: number; startTime: string }): Promise<boolean>
   /** Returns once nothing of the machine runs any more, however it died. */
   killMachine(home: Home, machine: LocalMachine): Promise<void>
   /** Its disk and links. */
@@ -48,9 +50,16 @@ export interface LocalActions {
 
   ensureBalancer(home: Home, cluster: LocalCluster, targets: Target[]): Promise<void>
   setTargets(home: Home, cluster: LocalCluster, targets: Target[]): Promise<void>
-  /** Names of the targets; undefined while it does not run. */
-  balancerState(home: Home, cluster: LocalCluster): Promise<{ targets: string[] } | undefined>
+  /** undefined while it does not run. */
+  balancerState(home: Home, cluster: LocalCluster): Promise<BalancerSeen | undefined>
   stopBalancer(home: Home, cluster: LocalCluster): Promise<void>
+}
+
+export interface BalancerSeen {
+  process: { pid: number; startTime: string }
+  /** Names of those that connections may go to. */
+  targets: string[]
+  servers: { name: string; state: string }[]
 }
 
 export interface FoundMachine {

@@ -3,13 +3,25 @@ import type { Target } from './daemon-actions.ts'
 import type { HeldCluster, Runtime } from './daemon-state.ts'
 
 const retryMs = 2_000
-const balancer = 'balancer'
+/** Its name among what is busy. */
+export const balancer = 'balancer'
 
-/** Makes the balancer send to these masters, in the background; one change at a time. */
+/** Makes the balancer send to these masters, in the background. */
 export function setTargets(runtime: Runtime, held: HeldCluster, names: string[]): void {
+  inBackground(runtime, held, () => apply(runtime, held, names))
+}
+
+/** It died: another one. */
+export function startBalancer(runtime: Runtime, held: HeldCluster): void {
+  runtime.report({ type: 'note', message: `${held.name}: the balancer does not run; it is started` })
+  inBackground(runtime, held, () => ensureBalancer(runtime, held))
+}
+
+/** One change at a time; after a failure a pause. */
+function inBackground(runtime: Runtime, held: HeldCluster, action: () => Promise<void>): void {
   if (held.busy.has(balancer) || (held.notBefore.get(balancer) ?? 0) > runtime.now()) return
   held.busy.set(balancer, 'starting')
-  apply(runtime, held, names)
+  action()
     .catch((error: unknown) => {
       held.notBefore.set(balancer, runtime.now() + retryMs)
       runtime.report({ type: 'warning', message: `${held.name}: the balancer: ${messageOf(error)}` })
@@ -40,6 +52,9 @@ export async function ensureBalancer(runtime: Runtime, held: HeldCluster): Promi
     .filter(({ role, doomed }) => role === 'master' && !doomed)
     .map(({ id }) => id)
   await runtime.actions.ensureBalancer(runtime.home, held.cluster, targetsOf(held, names))
+  const seen = await runtime.actions.balancerState(runtime.home, held.cluster)
+  if (!seen || !held.cluster.endpoint) return
+  held.balancerProcess = seen.process
   held.targets = names
 }
 

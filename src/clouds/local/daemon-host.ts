@@ -2,6 +2,7 @@ import { balancerState, ensureBalancer, setTargets, stopBalancer } from '../../b
 import type { LocalActions } from './daemon-actions.ts'
 import { findMachines, isAlive, killMachine, removeMachine, startMachine } from './machine.ts'
 import { deleteNetwork, ensureNetwork, networkExists } from './network.ts'
+import { isRunning } from './process.ts'
 import { attachments, attachVolume, createVolume, deleteVolume, detachVolume } from './volume.ts'
 
 /** The local cloud's acting half on this host. */
@@ -11,6 +12,7 @@ export const hostActions: LocalActions = {
   networkExists,
   startMachine,
   isAlive,
+  isRunning,
   killMachine,
   removeMachine,
   findMachines,

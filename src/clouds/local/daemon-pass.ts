@@ -1,5 +1,5 @@
 import { messageOf } from '../../errors.ts'
-import { ensureBalancer, setTargets } from './daemon-balancer.ts'
+import { balancer, ensureBalancer, setTargets, startBalancer } from './daemon-balancer.ts'
 import { type OpenSocket, restart, startNew, stopForRestart, terminate } from './daemon-machines.ts'
 import { type HeldCluster, type Runtime, updateCluster, updateMachine } from './daemon-state.ts'
 import type { LocalMachine } from './parts.ts'
@@ -15,6 +15,7 @@ export async function pass(runtime: Runtime, held: HeldCluster, open: OpenSocket
   for (const machine of before) {
     alive.set(machine.id, { process: machine.process, alive: await runtime.actions.isAlive(machine) })
   }
+  const balancerAlive = await lookAtBalancer(runtime, held)
   const seen: SeenMachine[] = []
   for (const machine of held.machines.values()) {
     const answer = alive.get(machine.id)
@@ -28,13 +29,23 @@ export async function pass(runtime: Runtime, held: HeldCluster, open: OpenSocket
     machines: seen,
     networkThere: held.networkThere,
     now: runtime.now(),
-    ...(held.targets && held.cluster.endpoint ? { targets: held.targets } : {}),
+    ...(balancerAlive !== undefined && held.targets && held.cluster.endpoint
+      ? { balancer: { alive: balancerAlive, targets: held.targets } }
+      : {}),
   })
   noteWaits(runtime, held, actions)
   for (const action of actions) {
     if (action.action === 'recover-network') await recoverNetwork(runtime, held, action.restart)
     else begin(runtime, held, action, open)
   }
+}
+
+/** undefined while there is none, or something is being done to it. */
+async function lookAtBalancer(runtime: Runtime, held: HeldCluster): Promise<boolean | undefined> {
+  if (!held.cluster.endpoint || !held.targets || held.busy.has(balancer)) return undefined
+  const process = held.balancerProcess
+  const alive = process !== undefined && (await runtime.actions.isRunning(process))
+  return held.busy.has(balancer) || held.balancerProcess !== process ? undefined : alive
 }
 
 type Begun = Exclude<Action, { action: 'recover-network' }>
@@ -62,6 +73,9 @@ function begin(runtime: Runtime, held: HeldCluster, action: Begun, open: OpenSoc
         break
       case 'set-targets':
         setTargets(runtime, held, action.targets)
+        break
+      case 'start-balancer':
+        startBalancer(runtime, held)
         break
       case 'wait':
         break

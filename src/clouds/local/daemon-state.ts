@@ -43,6 +43,7 @@ export interface HeldCluster {
   networkTrouble?: string
   /** What the balancer was told last; undefined without an endpoint. */
   targets?: string[]
+  balancerProcess?: { pid: number; startTime: string }
   /** By group: why it waits. */
   waits: Map<string, string>
   /** Attaching, creating and deleting volumes, one after the other. */

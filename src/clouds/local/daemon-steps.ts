@@ -71,8 +71,10 @@ async function act(
       return await deleteVolume(runtime, held, step.volume)
     case 'delete-endpoint':
       if (!held.cluster.endpoint) return
-      await actions.stopBalancer(home, held.cluster)
+      // Before it ends: nobody is to start it again.
       delete held.targets
+      await actions.stopBalancer(home, held.cluster)
+      delete held.balancerProcess
       return await updateCluster(home, held, ({ endpoint: _gone, ...cluster }) => cluster)
     case 'delete-network':
       if (!held.cluster.network) return

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { HoldfastError, messageOf } from '../../errors.ts'
 import { restrictStore } from '../../store/access.ts'
 import { type StateStore, StoreUnavailableError } from '../../store/store.ts'
-import type { CloudStep, Inventory, Machine } from '../cloud.ts'
+import type { CloudStep, EndpointTarget, Inventory } from '../cloud.ts'
 import { machineApi } from './api.ts'
 import { serveSocket } from './api-server.ts'
 import { adopt } from './daemon-adopt.ts'
@@ -24,6 +24,7 @@ export interface Daemon {
   stop(): Promise<void>
   clusters(): string[]
   observe(cluster: string): Promise<Inventory>
+  endpointTargets(cluster: string): Promise<EndpointTarget[]>
   carryOut(cluster: string, step: CloudStep, context: StepContext): Promise<void>
   /** @throws HoldfastError `machine-missing`. */
   machine(id: string): LocalMachine
@@ -141,7 +142,6 @@ export function createDaemon(options: DaemonOptions): Daemon {
     async stop() {
       stopped = true
       clearTimeout(timer)
-      await looking
       const sockets = [...clusters.values()].flatMap((held) => [...held.sockets.values()])
       await Promise.all(sockets.map((socket) => socket.close()))
     },
@@ -149,6 +149,11 @@ export function createDaemon(options: DaemonOptions): Daemon {
     observe: async (name) => {
       const held = clusters.get(name)
       return held ? await inventoryOf(runtime, held) : { groups: [], machines: [], volumes: [] }
+    },
+    endpointTargets: async (name) => {
+      const held = clusters.get(name)
+      const seen = held?.cluster.endpoint && (await actions.balancerState(home, held.cluster))
+      return seen ? seen.servers.map((server) => ({ name: server.name, up: server.state === 'up' })) : []
     },
     carryOut: (name, step, context) => {
       let queue = steps.get(name)
@@ -164,5 +169,3 @@ export function createDaemon(options: DaemonOptions): Daemon {
     look,
   }
 }
-
-export type { Machine }

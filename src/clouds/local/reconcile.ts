@@ -12,8 +12,8 @@ export interface Seen {
   machines: readonly SeenMachine[]
   /** False when the record has a network and the host has none. */
   networkThere: boolean
-  /** Names of the masters that the balancer sends to now; undefined while there is no endpoint. */
-  targets?: readonly string[]
+  /** The masters that it sends to now; undefined while there is no endpoint. */
+  balancer?: { alive: boolean; targets: readonly string[] }
   /** Milliseconds since 1970. */
   now: number
 }
@@ -37,6 +37,8 @@ export type Action =
   | { action: 'remove-dead'; machine: string }
   | { action: 'terminate-machine'; machine: string; reason: string }
   | { action: 'set-targets'; targets: string[] }
+  /** It died, or the host was rebooted. */
+  | { action: 'start-balancer' }
   /** Nothing to do before `until`, although something is missing: machines die as soon as they start. */
   | { action: 'wait'; group: string; until: number; reason: string }
 
@@ -54,14 +56,18 @@ export function reconcile(seen: Seen): Action[] {
     return [{ action: 'recover-network', restart }]
   }
   const actions: Action[] = []
+  const groups = Object.values(cluster.groups)
+  const surplus = new Map(groups.flatMap((group) => surplusOf(group, machines)))
   for (const one of machines) {
+    if (one.busy) continue
     const group = cluster.groups[one.machine.group]
-    const action = one.busy ? undefined : nextForMachine(one, group, seen.now)
+    const action = surplus.get(one.machine.id) ?? nextForMachine(one, group, seen.now)
     if (action) actions.push(action)
   }
-  for (const group of Object.values(cluster.groups)) actions.push(...keepSize(group, seen))
+  for (const group of groups) actions.push(...startMissing(group, seen))
   const targets = wantedTargets(machines)
-  if (seen.targets && targets.join() !== [...seen.targets].sort().join()) {
+  if (seen.balancer?.alive === false) actions.push({ action: 'start-balancer' })
+  else if (seen.balancer && targets.join() !== [...seen.balancer.targets].sort().join()) {
     actions.push({ action: 'set-targets', targets })
   }
   return actions
@@ -80,10 +86,9 @@ function nextForMachine(seen: SeenMachine, group: LocalGroup | undefined, now: n
   return alive ? undefined : { action: 'remove-dead', machine: machine.id }
 }
 
-function keepSize(group: LocalGroup, seen: Seen): Action[] {
+function startMissing(group: LocalGroup, seen: Seen): Action[] {
   const all = seen.machines.filter(({ machine }) => machine.group === group.name)
   const kept = all.filter(isKept)
-  if (kept.length > group.size) return terminateSurplus(group, kept)
   // Of a master's group never two at a time: until its processes are proven gone, a dead one may
   // still hold its seat's volumes.
   const proven = all.filter(({ busy }) => busy !== 'removing')
@@ -110,17 +115,15 @@ const isKept = ({ machine, alive, busy }: SeenMachine): boolean => {
 }
 
 /** The newest first: the oldest have proven themselves and hold the most work. */
-function terminateSurplus(group: LocalGroup, kept: readonly SeenMachine[]): Action[] {
-  const newestFirst = [...kept].sort(
-    (one, other) =>
-      other.machine.bootedAt.localeCompare(one.machine.bootedAt) ||
-      other.machine.id.localeCompare(one.machine.id),
-  )
+function surplusOf(group: LocalGroup, machines: readonly SeenMachine[]): [id: string, action: Action][] {
+  const kept = machines.filter((seen) => seen.machine.group === group.name && isKept(seen))
+  const newestFirst = kept
+    .map(({ machine }) => machine)
+    .sort((one, other) => other.bootedAt.localeCompare(one.bootedAt) || other.id.localeCompare(one.id))
   const reason = `group ${group.name} has ${group.size} machines`
   return newestFirst
-    .slice(0, kept.length - group.size)
-    .filter(({ busy }) => !busy)
-    .map(({ machine }) => ({ action: 'terminate-machine', machine: machine.id, reason }))
+    .slice(0, Math.max(0, kept.length - group.size))
+    .map(({ id }) => [id, { action: 'terminate-machine', machine: id, reason }])
 }
 
 function emptiestZone(zones: readonly string[], taken: readonly string[]): string | undefined {
