@@ -119,8 +119,8 @@ const machines = (count: number): string => `${count} machine${count === 1 ? '' 
 
 const newReason = ({ spec }: InstanceGroupSpec): string =>
   spec.role === 'master'
-    ? `master in seat ${spec.seat}, zone ${andList(spec.zones)}: a dead machine is replaced`
-    : `${machines(spec.size)} in zone ${andList(spec.zones)}: dead ones are replaced`
+    ? `master in seat ${spec.seat}, zone ${spec.zones[0]}: a dead machine is replaced`
+    : `${machines(spec.size)} in zone${spec.zones.length === 1 ? '' : 's'} ${andList(spec.zones)}: dead ones are replaced`
 
 /** Why a group that is there changes, or undefined when it is as declared. */
 function changeReason(

@@ -21,21 +21,23 @@ const majority = (voters: number): number => (voters === 0 ? 0 : Math.floor(vote
  * first on, since they form one cluster together; masters that are added later vote as they come.
  */
 export function simulateQuorum(steps: readonly CloudStep[], inventory: Inventory): QuorumLine[] {
-  const running = new Map<string, number>()
-  for (const group of inventory.groups) if (group.role === 'master') running.set(group.name, group.size)
+  const masters = inventory.groups.filter((group) => group.role === 'master')
+  const sizes = new Map(masters.map((group) => [group.name, group.size]))
   const seats = new Set(
     inventory.volumes.filter((volume) => volume.etcd === 'main').map((volume) => volume.seat),
   )
-  const founders = steps.filter((step) => step.action === 'set-group' && step.group.role === 'master').length
-  const isNew = running.size === 0 && founders > 0
+  const arrivals = steps.filter(
+    (step) => step.action === 'set-group' && step.group.role === 'master' && step.group.size > 0,
+  )
   // A creation that was cut off has made the volumes of all its founders already.
-  let voters = Math.max(running.size, seats.size, isNew ? founders : 0)
+  let voters = Math.max(masters.length, seats.size, masters.length === 0 ? arrivals.length : 0)
   return steps.map((step) => {
-    if (step.action === 'set-group' && step.group.role === 'master')
-      running.set(step.group.name, step.group.size)
-    if (step.action === 'delete-group') running.delete(step.group)
-    voters = Math.max(voters, running.size)
-    const alive = [...running.values()].filter((size) => size > 0).length
+    if (step.action === 'set-group' && step.group.role === 'master') {
+      if (step.group.size > 0 || sizes.has(step.group.name)) sizes.set(step.group.name, step.group.size)
+    }
+    if (step.action === 'delete-group') sizes.delete(step.group)
+    voters = Math.max(voters, sizes.size)
+    const alive = [...sizes.values()].filter((size) => size > 0).length
     const needed = majority(voters)
     const quorum = needed > 0 && alive >= needed
     return { voters, running: alive, needed, mayLose: quorum ? alive - needed : 0, quorum }

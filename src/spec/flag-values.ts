@@ -27,7 +27,7 @@ export function flagReader(): FlagReader {
     error,
 
     list(flag, value) {
-      if (value === undefined) return undefined
+      if (value === undefined || value === '') return undefined
       const parts = (typeof value === 'string' ? value.split(',') : [...value]).map((part) => part.trim())
       if (parts.some((part) => part === '')) {
         error(
@@ -48,7 +48,7 @@ export function flagReader(): FlagReader {
     },
 
     count(flag, value) {
-      if (value === undefined) return undefined
+      if (value === undefined || value === '') return undefined
       const text = String(value).trim()
       if (/^\d{1,6}$/.test(text)) return Number(text)
       error(flag, `${flag} must be a whole number, and is "${text}"`, 'Write a number such as 3.')
@@ -80,7 +80,7 @@ export function flagReader(): FlagReader {
 
     choice(flag, value, choices) {
       const known = choices.find((choice) => choice === value)
-      if (value !== undefined && known === undefined)
+      if (value !== undefined && value !== '' && known === undefined)
         error(flag, `${flag} cannot be "${value}"`, `It can be ${choices.join(', ')}.`)
       return known
     },

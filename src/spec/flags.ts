@@ -59,6 +59,11 @@ export function declarationFromFlags(flags: ClusterFlags, circumstances: Circums
   if (name === '')
     reader.error('NAME', "the cluster's name is missing", 'Add a name, such as hacluster.example.com.')
 
+  for (const [flag, value] of Object.entries(flags))
+    if (value === '' && flag !== 'name') {
+      const word = `--${flag.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+      reader.error(word, `${word} is empty`, 'Give it a value, or leave it out.')
+    }
   const zonesGiven = reader.list('--zones', flags.zones)
   const masterZonesFlag = reader.either([
     ['--master-zones', flags.masterZones],
@@ -134,10 +139,10 @@ export function declarationFromFlags(flags: ClusterFlags, circumstances: Circums
 }
 
 const optional = <K extends string, V>(key: K, value: V | undefined): { [key in K]?: V } =>
-  value === undefined ? {} : ({ [key]: value } as { [key in K]?: V })
+  value === undefined || value === '' ? {} : ({ [key]: value } as { [key in K]?: V })
 
 function networkingOf(flags: ClusterFlags): { kind: 'vxlan' | 'routed' | 'cni'; problems: Problem[] } {
-  const choice = networkingChoice(flags.networking ?? 'vxlan')
+  const choice = networkingChoice(flags.networking || 'vxlan')
   if ('error' in choice)
     return { kind: 'vxlan', problems: [{ severity: 'error', path: '--networking', ...choice.error }] }
   const { kind, warning } = choice

@@ -4,14 +4,14 @@ import { type ClusterFlags, declarationFromFlags, type FlagsResult } from './fla
 import type { Declaration } from './types.ts'
 import type { Circumstances } from './validate.ts'
 
-const text = (value: unknown): string =>
-  Array.isArray(value)
-    ? value.join(',')
-    : value === undefined
-      ? 'nothing'
-      : typeof value === 'object'
-        ? JSON.stringify(value)
-        : String(value)
+const text = (value: unknown): string => (Array.isArray(value) ? value.join(',') : String(value ?? 'not set'))
+
+function changeText({ path, from, to }: Difference): string {
+  const group = /^groups\[([^\]]*)\]$/.exec(path)?.[1]
+  if (group !== undefined)
+    return from === undefined ? `the group ${group} would be added` : `the group ${group} would go`
+  return `${path} is ${text(from)} and would become ${text(to)}`
+}
 
 /**
  * `up` for a cluster that is declared already: flags that are not given keep what is there, the
@@ -59,8 +59,9 @@ export function repeatUp(
     (difference): Problem => ({
       severity: 'error',
       path: difference.path,
-      message: `${difference.path} is ${text(difference.from)} and would become ${text(difference.to)}`,
-      remedy: `Leave that flag out, or give the new cluster a name of its own. Of a cluster that is there, up changes the number of workers only.`,
+      message: changeText(difference),
+      remedy:
+        'Leave that flag out, or give a new cluster a name of its own: of one that is there, up changes the number of workers only.',
     }),
   )
   if (errors.length > 0) return { errors, blockers: [], warnings: [] }

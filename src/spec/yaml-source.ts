@@ -2,6 +2,7 @@ import {
   type Document,
   isAlias,
   isMap,
+  isNode,
   isScalar,
   isSeq,
   LineCounter,
@@ -80,6 +81,9 @@ export function readYaml(text: string, file: string): { documents: YamlDocument[
       }
     }
     if (syntax || (isScalar(document.contents) && document.contents.value === null)) continue
+    const keys = unusableKeys(document)
+    for (const key of keys) problem(key.offset, key.word, key.message, 'Use a plain word as the name.')
+    if (keys.length > 0) continue
     try {
       const value: unknown = document.toJS({ maxAliasCount: 100 })
       documents.push({ value, locate: (path, keyOf) => at(offsetOf(document, path, keyOf === 'key')) })
@@ -93,6 +97,21 @@ export function readYaml(text: string, file: string): { documents: YamlDocument[
 
 const wordAt = (text: string, offset: number): string =>
   /^[^\s:]+/.exec(text.slice(offset, offset + 80))?.[0] ?? 'a key'
+
+/** Names that JavaScript objects cannot hold faithfully, so that nothing is dropped in silence. */
+function unusableKeys(document: Document.Parsed): { offset: number; word: string; message: string }[] {
+  const found: { offset: number; word: string; message: string }[] = []
+  visit(document, {
+    Pair(_key, { key }) {
+      const offset = isNode(key) ? (key.range?.[0] ?? 0) : 0
+      if (!isScalar(key))
+        found.push({ offset, word: '', message: 'a list or mapping cannot be the name of a field' })
+      else if (key.value === '__proto__')
+        found.push({ offset, word: '__proto__', message: '__proto__ cannot be the name of a field' })
+    },
+  })
+  return found
+}
 
 /** Where the first alias without an anchor stands. */
 function brokenAlias(document: Document.Parsed): number {
