@@ -15,7 +15,10 @@ const stages = [
 function captured(terminal: boolean, env: NodeJS.ProcessEnv = {}) {
   const clock = { ms: beginMs }
   let text = ''
-  const io = { err: (data: string) => void (text += data), terminal, columns: 100, env }
+  const err = (data: string): void => {
+    text += data
+  }
+  const io = { err, terminal, columns: 100, env }
   const view = createLiveView(io, { title: 'holdfast demo', now: () => clock.ms })
   return { clock, view, text: () => text }
 }
