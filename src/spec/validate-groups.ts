@@ -1,12 +1,5 @@
 import type { Problem } from '../errors.ts'
-import {
-  dnsNameFault,
-  labelFault,
-  labelKeyFault,
-  labelValueFault,
-  reservedLabel,
-  TAINT_EFFECTS,
-} from './names.ts'
+import { labelFault, labelKeyFault, labelValueFault, reservedLabel, TAINT_EFFECTS } from './names.ts'
 import { nearest, orList } from './nearest.ts'
 import type { Declaration, InstanceGroupSpec } from './types.ts'
 
@@ -101,7 +94,3 @@ function taintFaults(group: InstanceGroupSpec, error: Fault): void {
       )
   }
 }
-
-/** Whether a name could be a group's. */
-export const isGroupName = (name: string): boolean => labelFault(name, longestGroupName) === undefined
-export const isClusterName = (name: string): boolean => dnsNameFault(name, 50) === undefined
