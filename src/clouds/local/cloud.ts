@@ -4,9 +4,10 @@ import type { Host } from '../../hosts/host.ts'
 import type { Cloud, EndpointTarget, Inventory } from '../cloud.ts'
 import type { DaemonStatus, PowerRequest, StepRequest } from './api-operator.ts'
 import { daemonClient } from './client.ts'
+import { rangeProblems } from './cloud-check.ts'
 import type { PowerOptions } from './daemon-power.ts'
 import type { LocalMachine, MachineAssets } from './parts.ts'
-import { clusterNames, localPaths } from './records.ts'
+import { clusterNames, localPaths, readCluster } from './records.ts'
 
 export interface LocalCloudOptions {
   home: Home
@@ -40,8 +41,15 @@ export function openLocalCloud({ home, storeUrl, assets }: LocalCloudOptions): L
   return {
     kind: 'local',
     async check(declaration) {
-      const { checkLocalCloud } = await import('./preflight.ts')
-      return await checkLocalCloud(home, declaration)
+      const [{ preflight }, { hostRoutes }, records] = await Promise.all([
+        import('./preflight.ts'),
+        import('./routes.ts'),
+        readCluster(home, declaration.cluster.metadata.name),
+      ])
+      const problems = await preflight(home)
+      // Without the tools there is no telling the routes; those problems come first anyway.
+      const routes = problems.some(({ severity }) => severity === 'error') ? [] : await hostRoutes()
+      return [...problems, ...rangeProblems(declaration, routes, records?.cluster.network?.device)]
     },
     async observe(cluster) {
       // Looking at nothing starts no process.

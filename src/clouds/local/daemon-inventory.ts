@@ -20,10 +20,15 @@ export async function inventoryOf(runtime: Runtime, held: HeldCluster): Promise<
 
 /** Machines whose processes are not proven gone: whoever is not listed is dead. */
 export function listedMachines(held: HeldCluster): Machine[] {
-  return [...held.machines.values()].filter(({ id }) => held.busy.get(id) !== 'removing').map(contractMachine)
+  return [...held.machines.values()]
+    .filter(({ id }) => held.busy.get(id) !== 'removing')
+    .map(contractMachine)
+    .sort(byId)
 }
 
 function contractMachine(machine: LocalMachine): Machine {
   const { id, group, role, zone, address, state, bootedAt, trouble } = machine
   return { id, group, role, zone, address, state, bootedAt, ...(trouble ? { trouble } : {}) }
 }
+
+const byId = (one: Machine, other: Machine): number => one.id.localeCompare(other.id)

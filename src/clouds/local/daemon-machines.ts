@@ -54,6 +54,7 @@ export function startNew(
   }
   inBackground(runtime, held, id, begin, async (error) => {
     await recordDeath(runtime, held, machine, 0, messageOf(error))
+    await runtime.actions.killMachine(home, machine)
     await clearAway(runtime, held, id)
   })
 }
@@ -152,7 +153,6 @@ async function clearAway(runtime: Runtime, held: HeldCluster, id: string): Promi
   const { home, actions } = runtime
   const machine = held.machines.get(id)
   if (!machine) return
-  await actions.killMachine(home, machine)
   await held.sockets.get(id)?.close()
   held.sockets.delete(id)
   held.busy.set(id, 'removing')

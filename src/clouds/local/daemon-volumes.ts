@@ -144,7 +144,8 @@ export function deleteVolume(runtime: Runtime, held: HeldCluster, volumeId: stri
 /** Volumes as the contract has them, with who has each now. */
 export async function observedVolumes(runtime: Runtime, held: HeldCluster): Promise<Volume[]> {
   const attached = held.volumes.size === 0 ? new Map<string, string>() : await holders(runtime, held)
-  return [...held.volumes.values()].map((volume) => contractVolume(volume, attached.get(volume.id)))
+  const byId = [...held.volumes.values()].sort((one, other) => one.id.localeCompare(other.id))
+  return byId.map((volume) => contractVolume(volume, attached.get(volume.id)))
 }
 
 const holders = (runtime: Runtime, held: HeldCluster): Promise<Map<string, string>> =>
