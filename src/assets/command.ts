@@ -6,7 +6,7 @@ export interface CommandOptions {
   env?: NodeJS.ProcessEnv
   /** The command is ended after this long. */
   timeoutMs: number
-  /** The kernel ends the program when this process ends, however it ends. */
+  /** The kernel ends the program and its children when this process ends, however it ends. */
   dieWithParent?: boolean
   /** Called with each line of both outputs while it runs. */
   onLine?: (line: string) => void
@@ -26,9 +26,7 @@ export async function runCommand(
   options: CommandOptions,
 ): Promise<string> {
   const { execa } = await import('execa')
-  const [file, ...rest] = options.dieWithParent
-    ? ['setpriv', '--pdeathsig', 'TERM', program, ...args]
-    : [program, ...args]
+  const [file, ...rest] = [...(options.dieWithParent ? boundToParent() : []), program, ...args]
   const child = execa(file ?? program, rest, {
     ...(options.cwd ? { cwd: options.cwd } : {}),
     ...(options.env ? { env: options.env } : {}),
@@ -56,4 +54,14 @@ export async function runCommand(
     `${program} ${args[0] ?? ''} ${ending}${written ? `: ${written}` : '.'}`,
     { cause: result, ...(options.remedy ? { remedy: options.remedy } : {}) },
   )
+}
+
+/**
+ * For root a namespace of its own takes grandchildren and mounts with it; a signal alone would
+ * leave those behind.
+ */
+function boundToParent(): string[] {
+  const signal = ['setpriv', '--pdeathsig', 'KILL']
+  if (process.getuid?.() !== 0) return signal
+  return [...signal, 'unshare', '--pid', '--fork', '--kill-child', '--mount-proc', '--mount']
 }

@@ -1,3 +1,4 @@
+import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { HoldfastError } from '../errors.ts'
 import { asStep, type Report } from '../events.ts'
@@ -101,6 +102,7 @@ async function downloaded(
     return true
   } catch (error) {
     if (!(error instanceof HoldfastError) || error.code !== 'download-failed') throw error
+    for (const name of await readdir(dir)) await rm(join(dir, name), { recursive: true })
     context.report({ type: 'warning', message: `${error.message} Building ${recipe.title} instead.` })
     return false
   }

@@ -1,0 +1,84 @@
+import { chmod, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { hostPackages, installMissing, missingPackages } from '../../src/assets/host-packages.ts'
+import type { ProgressEvent } from '../../src/events.ts'
+import { scratch } from './scratch.ts'
+
+const isRoot = process.getuid?.() === 0
+
+/** An apt-get that notes what it is asked for, and then runs `script`. */
+async function fakeApt(script: string) {
+  const dir = await scratch()
+  await writeFile(join(dir, 'apt-get'), `#!/bin/sh\necho "$@" >> ${dir}/log\n${script}\n`)
+  await chmod(join(dir, 'apt-get'), 0o755)
+  return { dir, env: { PATH: `${dir}:/usr/bin:/bin` }, log: () => readFile(join(dir, 'log'), 'utf8') }
+}
+
+test('what is there is not missing, what is not there is', async () => {
+  const wanted = [
+    { tool: 'sh', package: 'dash', reason: '' },
+    { tool: 'no-such-tool', package: 'nothing', reason: '' },
+    { tool: '/no/such/file', package: 'none', reason: '' },
+  ]
+
+  expect((await missingPackages(wanted)).map((entry) => entry.package)).toEqual(['nothing', 'none'])
+})
+
+test('a complete host is left alone', async () => {
+  const { env, log } = await fakeApt('exit 1')
+
+  expect(await installMissing(() => {}, [{ tool: 'sh', package: 'dash', reason: '' }], env)).toEqual([])
+  await expect(log()).rejects.toThrow('ENOENT')
+})
+
+test.runIf(isRoot)('everything that is missing is installed at once, and it is said', async () => {
+  const { dir, env, log } = await fakeApt('true')
+  const tools = [join(dir, 'one'), join(dir, 'two'), join(dir, 'three')]
+  await writeFile(
+    join(dir, 'apt-get'),
+    `#!/bin/sh\necho "$@" >> ${dir}/log\ncase "$*" in *install*) touch ${tools.join(' ')};; esac\n`,
+  )
+  const events: ProgressEvent[] = []
+  const wanted = tools.map((tool, index) => ({
+    tool,
+    package: index < 2 ? 'pack' : 'more',
+    reason: 'a reason',
+  }))
+
+  const installed = await installMissing((event) => events.push(event), wanted, env)
+
+  expect(installed).toEqual(['more', 'pack'])
+  expect((await log()).split('\n')).toEqual([
+    expect.stringMatching(/ update$/),
+    expect.stringMatching(/ install -y --no-install-recommends more pack$/),
+    '',
+  ])
+  expect(events[0]).toMatchObject({ type: 'step-started', title: 'Installing on this host: more, pack' })
+})
+
+test.runIf(isRoot)('a failed installation says what to install', async () => {
+  const { env } = await fakeApt('echo "E: Unable to locate package pack"; exit 100')
+
+  const installing = installMissing(() => {}, [{ tool: 'no-such-tool', package: 'pack', reason: '' }], env)
+
+  await expect(installing).rejects.toMatchObject({
+    message: expect.stringContaining('Unable to locate package pack'),
+    remedy: expect.stringContaining('Install pack'),
+  })
+})
+
+test.runIf(isRoot)('what is missing after its installation is listed', async () => {
+  const { env } = await fakeApt('exit 0')
+
+  const installing = installMissing(() => {}, [{ tool: 'no-such-tool', package: 'pack', reason: 'x' }], env)
+
+  await expect(installing).rejects.toMatchObject({
+    code: 'host-packages-missing',
+    message: expect.stringContaining('no-such-tool (x)'),
+  })
+})
+
+test('HAProxy is never installed on the host', () => {
+  expect(hostPackages.map((entry) => entry.package)).not.toContain('haproxy')
+})
