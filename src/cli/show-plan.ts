@@ -11,12 +11,7 @@ export interface ShownPlan {
 }
 
 /** Steps as `+ action where: reason`, then what is wrong, then what to do next. */
-export function showPlan(
-  cli: Cli,
-  plan: ShownPlan,
-  options: CommonOptions,
-  state: 'declared' | 'planned' | 'deletion' | 'done',
-): void {
+export function showPlan(cli: Cli, plan: ShownPlan, options: CommonOptions, state: PlanState): void {
   if (options.output !== undefined && options.output !== 'table') {
     printData(
       cli,
@@ -28,23 +23,37 @@ export function showPlan(
   const { io, colours } = cli
   if (state === 'declared')
     io.out(`Cluster ${colours.bold(plan.cluster)} is declared; nothing is made yet.\n`)
-  if (plan.steps.length === 0) {
-    io.out(`Cluster ${plan.cluster}: nothing to do, everything is as declared.\n`)
-  } else {
-    const words = plan.steps.length === 1 ? 'step' : 'steps'
-    io.out(`${state === 'done' ? 'Carried out' : 'To be carried out'}: ${plan.steps.length} ${words}\n`)
-    for (const step of plan.steps) {
-      const mark = /^(delete|terminate)/.test(step.action) ? colours.red('-') : colours.green('+')
-      io.out(`  ${mark} ${step.action} ${colours.bold(step.where)}: ${step.reason}\n`)
-    }
+  io.out(`${headline(plan, state)}\n`)
+  for (const step of plan.steps) {
+    const mark = /^(delete|terminate)/.test(step.action) ? colours.red('-') : colours.green('+')
+    io.out(`  ${mark} ${colours.bold(step.where)}: ${step.reason}\n`)
   }
   for (const problem of plan.problems) io.out(`${formatProblem(problem, colours)}\n`)
   if (state === 'done' || plan.steps.length === 0) return
-  if (plan.problems.some((problem) => problem.severity === 'error')) {
-    io.out(
-      `These errors must be mended before it can be carried out: \`holdfast get cluster ${plan.cluster} -o yaml\`, change it, \`holdfast replace -f FILE\`.\n`,
-    )
-    return
+  io.out(`${nextStep(plan, state)}\n`)
+}
+
+type PlanState = 'declared' | 'planned' | 'deletion' | 'done'
+
+function headline({ cluster, steps }: ShownPlan, state: PlanState): string {
+  const count = steps.length === 1 ? '1 step' : `${steps.length} steps`
+  if (state === 'deletion') {
+    return steps.length === 0
+      ? `Nothing is made of cluster ${cluster}; its declaration would go: holdfast delete cluster ${cluster} --yes`
+      : `Cluster ${cluster} would go, with all its data:`
   }
-  io.out(`Carry it out with: holdfast update cluster ${plan.cluster} --yes\n`)
+  if (steps.length === 0) return `Cluster ${cluster}: nothing to do, everything is as declared.`
+  return state === 'done' ? `Carried out: ${count}` : `To be carried out: ${count}`
+}
+
+function nextStep({ cluster, problems }: ShownPlan, state: PlanState): string {
+  if (state === 'deletion') return `Really remove it with: holdfast delete cluster ${cluster} --yes`
+  if (!problems.some((problem) => problem.severity === 'error')) {
+    return `Carry it out with: holdfast update cluster ${cluster} --yes`
+  }
+  return [
+    'The errors above must be mended before it can be carried out:',
+    `  holdfast get cluster ${cluster} -o yaml >cluster.yaml   (change it, then)`,
+    '  holdfast replace -f cluster.yaml',
+  ].join('\n')
 }

@@ -73,17 +73,24 @@ export function openOperation(options: OperationOptions): Operation {
     assetsOf.set(version, found)
     return found
   }
-  const localCloud = once(async () => {
+  const localCloud = once(async (): Promise<LocalCloud> => {
     const [{ openLocalCloud }, { kubernetes }] = await Promise.all([
       import('../clouds/local/cloud.ts'),
       import('../constants.ts'),
     ])
     // Every cluster has the one supported version so far; the first that was resolved is it.
-    return openLocalCloud({
+    const cloud = openLocalCloud({
       home,
       storeUrl: store.location,
       assets: () => [...assetsOf.values()][0] ?? assets(kubernetes.defaultVersion),
     })
+    return {
+      ...cloud,
+      async endpointTargets(cluster: string) {
+        const { localEndpointTargets } = await import('./endpoint-targets.ts')
+        return localEndpointTargets(home, cluster)
+      },
+    }
   })
   return {
     home,

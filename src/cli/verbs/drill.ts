@@ -35,11 +35,11 @@ Examples:
       }
       const name = await cli.clusterName(argument, options)
       const { runKillMaster } = await import('../drill-kill-master.ts')
-      const passed = await runKillMaster(cli, name, options, {
+      const report = await runKillMaster(cli, name, options, {
         which: options.leader ? 'leader' : 'follower',
         loseVolumes: options.loseVolumes === true,
         force: options.force === true,
       })
-      cli.exitCode = passed ? exitCodes.ok : exitCodes.failed
+      cli.exitCode = report.judgement.passed ? exitCodes.ok : exitCodes.failed
     })
 }

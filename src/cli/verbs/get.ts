@@ -138,7 +138,7 @@ function print<T>(
   headings: readonly string[],
   row: (item: T) => string[],
 ): void {
-  if (options.output === 'json' || options.output === 'yaml') return printData(cli, items, options.output)
-  if (items.length === 0) return cli.io.err('There are none.\n')
-  cli.io.out(renderTable(headings, items.map(row)))
+  if (options.output === 'json' || options.output === 'yaml') printData(cli, items, options.output)
+  else if (items.length === 0) cli.io.err('There are none.\n')
+  else cli.io.out(renderTable(headings, items.map(row)))
 }

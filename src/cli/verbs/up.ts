@@ -29,19 +29,26 @@ Examples:
     .action(async (argument: string | undefined, _: unknown, self: Command) => {
       const options = optionsOf<UpOptions>(self)
       const name = cli.givenName(argument, options) ?? 'holdfast'
-      const { tryReadDeclared } = await import('../../operations/declared.ts')
-      const existing = await tryReadDeclared(await cli.store(options), name)
-      const flags = { ...options, name, cloud: 'local' }
-      const { declaration, problems } = existing
-        ? await declareAgain(existing.declaration, flags)
-        : await declareFromFlags(cli, flags)
-      for (const problem of problems) cli.io.err(`${formatProblem(problem, cli.colours)}\n`)
-      const { up } = await import('../../operations/up.ts')
-      const result = await cli.operate(options, (operation) =>
-        up(operation, declaration, { timeoutMs: options.wait }),
-      )
+      const result = await bringUp(cli, name, options)
       cli.io.out(nextCommands(cli, name, result))
     })
+}
+
+/** Declares the cluster, or compares the flags with what is declared, and brings it up. */
+export async function bringUp(
+  cli: Cli,
+  name: string,
+  options: UpOptions,
+): Promise<{ changed: boolean; context: string }> {
+  const { tryReadDeclared } = await import('../../operations/declared.ts')
+  const existing = await tryReadDeclared(await cli.store(options), name)
+  const flags = { ...options, name, cloud: 'local' }
+  const { declaration, problems } = existing
+    ? await declareAgain(existing.declaration, flags)
+    : await declareFromFlags(cli, flags)
+  for (const problem of problems) cli.io.err(`${formatProblem(problem, cli.colours)}\n`)
+  const { up } = await import('../../operations/up.ts')
+  return cli.operate(options, (operation) => up(operation, declaration, { timeoutMs: options.wait }))
 }
 
 function nextCommands(cli: Cli, name: string, result: { changed: boolean; context: string }): string {
