@@ -4,6 +4,7 @@ import { HoldfastError } from '../../errors.ts'
 import type { Home } from '../../home.ts'
 import { localHost } from '../../hosts/local.ts'
 import { removeGroup } from './machine-cgroup.ts'
+import { prepareKernel } from './network-kernel.ts'
 import { addForwarding, removeForwarding } from './network-rules.ts'
 import type { LocalCluster } from './parts.ts'
 import { withHostLock } from './process-lock.ts'
@@ -51,6 +52,7 @@ export async function ensureNetwork(
       })
     }
     refuseOverlap(cidr, routes, device)
+    await prepareKernel()
     await makeBridge(device, wanted)
     await addForwarding(device, options.egress)
     return { cidr: networkCidr(wanted), gateway, device, egress: options.egress }

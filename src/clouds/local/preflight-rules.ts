@@ -1,0 +1,191 @@
+import type { Problem } from '../../errors.ts'
+
+const gib = 1024 ** 3
+
+/** What was found out about this host. Sizes are in bytes; undefined where it could not be found out. */
+export interface HostFacts {
+  root: boolean
+  /** ID and VERSION_ID of /etc/os-release. */
+  distribution: { id: string; like: string[]; version: string }
+  /** As Node names it. */
+  architecture: string
+  memory: { total: number; available: number }
+  disk: { path: string; what: 'home' | 'cache' | 'go'; free: number | undefined; writable: boolean }[]
+  /** Programs that are missing, with the package that brings each. */
+  missingTools: { tool: string; package: string; reason: string }[]
+  /** Can packages be installed by us? */
+  hasApt: boolean
+  go: { version: string } | undefined
+  cgroup: { version: 1 | 2 | undefined; controllers: string[] }
+  loopControl: boolean
+  fuse: boolean
+  overlay: { works: boolean; reason?: string }
+  links: { kind: 'bridge' | 'veth' | 'vxlan'; works: boolean; reason?: string }[]
+  inotify: { instances: number; writable: boolean }
+}
+
+export interface Wanted {
+  machines: number
+  /** Sum of the volumes' sizes; they are sparse, so this may be more than is free. */
+  volumesGib: number
+  /** Must Kubernetes be built from source: surely, perhaps (when no official release can be reached), or not. */
+  build: 'needed' | 'maybe' | 'no'
+}
+
+/** Three masters took 2 GB in all. */
+export const memoryOfMachine = 0.75 * gib
+const goDiskBytes = 9 * gib
+const homeDiskBytes = 1 * gib
+const cacheDiskBytes = 3 * gib
+const controllersOfV1 = ['cpu', 'cpuacct', 'cpuset', 'memory', 'pids', 'devices', 'freezer', 'blkio']
+const controllersOfV2 = ['cpu', 'cpuset', 'memory', 'pids']
+
+/** Everything that would keep the local cloud from working on this host, in one list. Pure. */
+export function preflightProblems(facts: HostFacts, wanted: Wanted): Problem[] {
+  return [
+    ...systemProblems(facts),
+    ...memoryProblems(facts, wanted),
+    ...diskProblems(facts, wanted),
+    ...toolProblems(facts, wanted),
+    ...kernelProblems(facts),
+  ]
+}
+
+function systemProblems({ root, distribution, architecture }: HostFacts): Problem[] {
+  const problems: Problem[] = []
+  if (!root) {
+    problems.push(
+      error(
+        'host.user',
+        'The local cloud makes machines and networks, which takes root',
+        'Run it with sudo.',
+      ),
+    )
+  }
+  if (!['x64', 'arm64'].includes(architecture)) {
+    problems.push(
+      error('host.architecture', `The processor is ${architecture}; amd64 and arm64 are supported`),
+    )
+  }
+  if (!['debian', 'ubuntu'].some((id) => distribution.id === id || distribution.like.includes(id))) {
+    problems.push(
+      warning(
+        'host.distribution',
+        `${distribution.id || 'This distribution'} has not been tried; Debian and Ubuntu are known to work`,
+      ),
+    )
+  }
+  return problems
+}
+
+function memoryProblems({ memory }: HostFacts, { machines }: Wanted): Problem[] {
+  const needed = machines * memoryOfMachine
+  if (memory.total < needed) {
+    const message = `${machines} machines need ${size(needed)} of memory, this host has ${size(memory.total)}`
+    return [error('host.memory', message, 'Use --masters 1 or fewer workers.')]
+  }
+  if (memory.available >= needed) return []
+  const message = `${machines} machines need ${size(needed)} of memory, ${size(memory.available)} is available now`
+  return [warning('host.memory', message, 'End other programs, or use fewer machines.')]
+}
+
+function diskProblems({ disk }: HostFacts, { build, volumesGib }: Wanted): Problem[] {
+  const problems: Problem[] = []
+  for (const { path, what, free, writable } of disk) {
+    const at = `host.disk.${what}`
+    if (what === 'go' && build === 'no') continue
+    if (!writable) {
+      problems.push(error(at, `${path} cannot be written to`, `${settingOf[what]} names another place.`))
+      continue
+    }
+    if (free === undefined) continue
+    const needed = { home: homeDiskBytes, cache: build === 'no' ? 0 : cacheDiskBytes, go: goDiskBytes }[what]
+    if (free < needed) {
+      const why = { home: 'the machines', cache: 'what machines are made from', go: "Go's caches" }[what]
+      const message = `${why} need ${size(needed)} of disk, ${size(free)} is free at ${path}`
+      // Where official releases can be reached nothing is built: that is found out later.
+      const severity = what === 'go' && build === 'maybe' ? warning : error
+      problems.push(severity(at, message, `Make room there; ${settingOf[what]} names another place.`))
+    } else if (what === 'home' && free < volumesGib * gib) {
+      const message = `The volumes may grow to ${volumesGib} GiB, ${size(free)} is free at ${path}`
+      problems.push(warning(at, message, 'A full disk stops etcd: make room there in time.'))
+    }
+  }
+  return problems
+}
+
+const settingOf = { home: 'HOLDFAST_HOME', cache: 'HOLDFAST_CACHE', go: 'GOCACHE' } as const
+
+function toolProblems({ missingTools, hasApt, go }: HostFacts, { build }: Wanted): Problem[] {
+  const problems: Problem[] = []
+  if (missingTools.length > 0 && !hasApt) {
+    for (const { tool, package: name, reason } of missingTools) {
+      problems.push(
+        error('host.tools', `${tool} is missing (it ${reason})`, `Install what Debian calls ${name}.`),
+      )
+    }
+  }
+  if (build !== 'no' && !go) {
+    const message = 'Go is missing; Kubernetes is built from source where no official release can be reached'
+    const remedy = 'Install Go 1.25 or newer, or name a bundle.'
+    problems.push((build === 'needed' ? error : warning)('host.go', message, remedy))
+  }
+  return problems
+}
+
+function kernelProblems(facts: HostFacts): Problem[] {
+  const problems: Problem[] = []
+  const { version, controllers } = facts.cgroup
+  if (version === undefined) {
+    problems.push(
+      error('host.cgroup', 'No control groups are mounted at /sys/fs/cgroup', 'Mount cgroup2 there.'),
+    )
+  } else {
+    const needed = version === 2 ? controllersOfV2 : controllersOfV1
+    const missing = needed.filter((name) => !controllers.includes(name))
+    if (missing.length > 0) {
+      const message = `The control group controllers ${missing.join(', ')} are missing (version ${version})`
+      problems.push(error('host.cgroup', message, 'Enable them on the kernel’s command line.'))
+    }
+  }
+  if (!facts.loopControl) {
+    problems.push(
+      error('host.loop', '/dev/loop-control is missing: volumes are loop devices', 'Try: modprobe loop.'),
+    )
+  }
+  if (!facts.fuse) {
+    problems.push(warning('host.fuse', '/dev/fuse is missing: pods that use FUSE will not work'))
+  }
+  // Not root: these could not be tried, and that problem is told above.
+  if (!facts.root) return problems
+  if (!facts.overlay.works) {
+    const message = `An overlay file system cannot be mounted in the home${because(facts.overlay.reason)}`
+    problems.push(error('host.overlay', message, 'Set HOLDFAST_HOME to a folder on ext4, xfs or btrfs.'))
+  }
+  for (const { kind, works, reason } of facts.links) {
+    if (works) continue
+    const message = `The kernel makes no ${kind} devices${because(reason)}`
+    problems.push(error(`host.network.${kind}`, message, `Try: modprobe ${kind}.`))
+  }
+  if (facts.inotify.instances < 1_024 && !facts.inotify.writable) {
+    const message = `fs.inotify.max_user_instances is ${facts.inotify.instances} and cannot be raised here`
+    problems.push(error('host.inotify', message, 'Raise it to 8192 on the outer host.'))
+  }
+  return problems
+}
+
+const because = (reason: string | undefined) => (reason ? `: ${reason}` : '')
+
+const size = (bytes: number): string => `${(bytes / gib).toFixed(1)} GiB`
+
+const error = (path: string, message: string, remedy?: string): Problem => ({
+  severity: 'error',
+  path,
+  message,
+  ...(remedy ? { remedy } : {}),
+})
+
+const warning = (path: string, message: string, remedy?: string): Problem => ({
+  ...error(path, message, remedy),
+  severity: 'warning',
+})

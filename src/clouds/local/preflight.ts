@@ -1,0 +1,163 @@
+import { constants, existsSync } from 'node:fs'
+import { access, mkdir, mkdtemp, readdir, readFile, rm, statfs } from 'node:fs/promises'
+import { arch, freemem, homedir, totalmem } from 'node:os'
+import { dirname, join } from 'node:path'
+import { missingPackages } from '../../assets/host-packages.ts'
+import { messageOf, type Problem } from '../../errors.ts'
+import type { Home } from '../../home.ts'
+import { localHost } from '../../hosts/local.ts'
+import { type HostFacts, preflightProblems, type Wanted } from './preflight-rules.ts'
+
+/** Three masters and a worker, with two volumes of 2 GiB for each master. */
+const usual = { machines: 4, volumesGib: 12 } as const
+
+/**
+ * What keeps this host from holding a cluster, all in one list. Leaves nothing behind: file systems
+ * and network devices are tried in namespaces that end with the try. Packages that apt can install
+ * are no problem.
+ */
+export async function preflight(home: Home, wanted: Partial<Wanted> = {}): Promise<Problem[]> {
+  const build = wanted.build ?? ((await hasAssets(home.cache)) ? 'no' : 'maybe')
+  return preflightProblems(await hostFacts(home), { ...usual, ...wanted, build })
+}
+
+/** Are all the machines' binaries in the cache, so that nothing is built? */
+async function hasAssets(cache: string): Promise<boolean> {
+  const made = await readdir(join(cache, 'assets', 'containerd-template')).catch(() => [])
+  return made.some((name) => existsSync(join(cache, 'assets', 'containerd-template', name, 'files')))
+}
+
+export async function hostFacts(home: Home): Promise<HostFacts> {
+  const root = process.getuid?.() === 0
+  const goCache = process.env.GOCACHE || join(homedir(), '.cache', 'go-build')
+  const [osRelease, memory, missingTools, noApt, go, cgroup, overlay, links, inotify, ...disk] =
+    await Promise.all([
+      readFile('/etc/os-release', 'utf8').catch(() => ''),
+      memoryFacts(),
+      missingPackages(),
+      missingPackages([{ tool: 'apt-get', package: 'apt', reason: '' }]),
+      goFacts(),
+      cgroupFacts(),
+      root ? tryOverlay(home.dir) : { works: false },
+      root ? tryLinks() : [],
+      inotifyFacts(),
+      diskFacts(home.dir, 'home'),
+      diskFacts(home.cache, 'cache'),
+      diskFacts(goCache, 'go'),
+    ])
+  return {
+    root,
+    distribution: parseOsRelease(osRelease),
+    architecture: arch(),
+    memory,
+    disk,
+    missingTools,
+    hasApt: noApt.length === 0,
+    go,
+    cgroup,
+    loopControl: existsSync('/dev/loop-control'),
+    fuse: existsSync('/dev/fuse'),
+    overlay,
+    // Without `ip`, which can be installed, nothing was found out.
+    links: missingTools.some(({ tool }) => tool === 'ip') ? [] : links,
+    inotify,
+  }
+}
+
+export function parseOsRelease(text: string): HostFacts['distribution'] {
+  const value = (name: string) =>
+    new RegExp(`^${name}=["']?([^"'\\n]*)`, 'm').exec(text)?.[1]?.toLowerCase() ?? ''
+  return { id: value('ID'), like: value('ID_LIKE').split(' ').filter(Boolean), version: value('VERSION_ID') }
+}
+
+async function memoryFacts(): Promise<HostFacts['memory']> {
+  const text = await readFile('/proc/meminfo', 'utf8').catch(() => '')
+  const available = /^MemAvailable:\s+(\d+) kB/m.exec(text)?.[1]
+  return { total: totalmem(), available: available ? Number(available) * 1024 : freemem() }
+}
+
+async function diskFacts(path: string, what: 'home' | 'cache' | 'go'): Promise<HostFacts['disk'][number]> {
+  let there = path
+  while (!existsSync(there) && dirname(there) !== there) there = dirname(there)
+  const writable = await access(there, constants.W_OK).then(
+    () => true,
+    () => false,
+  )
+  const free = await statfs(there).then(
+    ({ bavail, bsize }) => bavail * bsize,
+    () => undefined,
+  )
+  return { path, what, free, writable }
+}
+
+const goFacts = (): Promise<HostFacts['go']> =>
+  localHost()
+    .run(['go', 'env', 'GOVERSION'], { timeoutMs: 10_000 })
+    .then(
+      ({ stdout }) => ({ version: stdout.trim() }),
+      () => undefined,
+    )
+
+async function cgroupFacts(): Promise<HostFacts['cgroup']> {
+  const unified = await readFile('/sys/fs/cgroup/cgroup.controllers', 'utf8').catch(() => undefined)
+  if (unified !== undefined) return { version: 2, controllers: unified.trim().split(' ') }
+  const mounts = await readFile('/proc/self/mountinfo', 'utf8').catch(() => '')
+  const controllers = mounts
+    .split('\n')
+    .filter((line) => line.includes(' - cgroup '))
+    .flatMap((line) => (line.split(' ').at(-1) ?? '').split(','))
+  return { version: controllers.length > 0 ? 1 : undefined, controllers }
+}
+
+async function inotifyFacts(): Promise<HostFacts['inotify']> {
+  const path = '/proc/sys/fs/inotify/max_user_instances'
+  const instances = Number(await readFile(path, 'utf8').catch(() => '0'))
+  const writable = await access(path, constants.W_OK).then(
+    () => true,
+    () => false,
+  )
+  return { instances, writable }
+}
+
+interface Trial {
+  works: boolean
+  reason?: string
+}
+
+/** In a mount namespace of its own, on the home's own file system: an overlay on an overlay fails. */
+async function tryOverlay(dir: string): Promise<Trial> {
+  let folder: string | undefined
+  try {
+    await mkdir(dir, { recursive: true, mode: 0o700 })
+    folder = await mkdtemp(join(dir, '.preflight-'))
+    const script = 'cd "$1" && mkdir l u w m && mount -t overlay -o lowerdir=l,upperdir=u,workdir=w overlay m'
+    await localHost().run(['unshare', '--mount', 'sh', '-c', script, 'sh', folder], { timeoutMs: 10_000 })
+    return { works: true }
+  } catch (error) {
+    return { works: false, reason: lastLine(error) }
+  } finally {
+    if (folder) await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** In a network namespace of its own. */
+function tryLinks(): Promise<HostFacts['links']> {
+  const kinds = [
+    ['bridge', 'ip link add t0 type bridge'],
+    ['veth', 'ip link add t0 type veth peer name t1'],
+    ['vxlan', 'ip link add t0 type vxlan id 1 dstport 4789 dev lo'],
+  ] as const
+  return Promise.all(
+    kinds.map(async ([kind, script]) => ({
+      kind,
+      ...(await localHost()
+        .run(['unshare', '--net', 'sh', '-c', script], { timeoutMs: 10_000 })
+        .then(
+          (): Trial => ({ works: true }),
+          (error: unknown): Trial => ({ works: false, reason: lastLine(error) }),
+        )),
+    })),
+  )
+}
+
+const lastLine = (error: unknown): string => messageOf(error).trim().split('\n').at(-1) ?? ''
