@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { HoldfastError } from '../errors.ts'
 import type { StateStore } from './store.ts'
 import { StoreConflictError, StoreUnavailableError } from './store.ts'
 
@@ -105,5 +106,27 @@ async function readLock(
   key: string,
 ): Promise<{ record: LockRecord; revision: number } | undefined> {
   const stored = await store.get(key)
-  return stored && { record: JSON.parse(stored.value) as LockRecord, revision: stored.revision }
+  return stored && { record: parseLock(key, stored.value), revision: stored.revision }
+}
+
+function parseLock(key: string, text: string): LockRecord {
+  try {
+    const value: Partial<LockRecord> = JSON.parse(text)
+    const { holder, nonce, epoch, acquiredAtMs, expiresAtMs } = value
+    if (
+      typeof holder === 'string' &&
+      typeof nonce === 'string' &&
+      typeof epoch === 'number' &&
+      typeof acquiredAtMs === 'number' &&
+      typeof expiresAtMs === 'number'
+    ) {
+      return { holder, nonce, epoch, acquiredAtMs, expiresAtMs }
+    }
+  } catch {
+    // Told below.
+  }
+  // Never taken for free: its epoch would be lost.
+  throw new HoldfastError('lock-damaged', `${key} holds no lock: ${text.slice(0, 80)}`, {
+    remedy: 'Look who wrote it; delete the key when nobody is changing the cluster.',
+  })
 }

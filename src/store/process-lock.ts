@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, readlink, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { HoldfastError, isErrno } from '../errors.ts'
@@ -8,7 +8,7 @@ import { HoldfastError, isErrno } from '../errors.ts'
  * A lock between processes of one host that a killed holder cannot leave behind.
  *
  * The folder holds exactly one file, the token. Its name says who has it: `free`, or
- * `held.PID.START.BOOT.NONCE`. Taking, giving back and taking over from a dead holder are all one
+ * `held.PID.START.BOOT.NAMESPACE.NONCE`. Taking, giving back and taking over from a dead holder are all one
  * rename of that very name, so of many who try at once one wins and the others see ENOENT.
  */
 export interface ProcessLock {
@@ -52,7 +52,7 @@ async function take(folder: string, timeoutMs: number): Promise<{ token: string;
       await createToken(folder)
       continue
     }
-    const holderDied = token !== 'free' && !(await holderIsAlive(token))
+    const holderDied = token !== 'free' && !(await holderIsAlive(folder, token))
     if (token === 'free' || holderDied) {
       try {
         await rename(join(folder, token), join(folder, mine))
@@ -104,18 +104,31 @@ async function createToken(folder: string): Promise<void> {
 
 async function ownToken(): Promise<string> {
   const start = await startTimeOf(process.pid)
-  return `held.${process.pid}.${start ?? 0}.${await bootId()}.${randomBytes(6).toString('hex')}`
+  return `held.${process.pid}.${start ?? 0}.${await here()}.${randomBytes(6).toString('hex')}`
 }
 
-async function holderIsAlive(token: string): Promise<boolean> {
-  const [, pid, start, boot] = token.split('.')
-  return boot === (await bootId()) && start === (await startTimeOf(Number(pid)))
+/** What happens under a lock takes milliseconds; where nothing else can be known, its age tells. */
+const foreignHolderMs = 60_000
+
+async function holderIsAlive(folder: string, token: string): Promise<boolean> {
+  const [, pid, start, boot, namespace] = token.split('.')
+  const [ownBoot, ownNamespace] = (await here()).split('.')
+  if (boot !== ownBoot) return false
+  if (namespace === ownNamespace) return start === (await startTimeOf(Number(pid)))
+  // In a container, say, whose process numbers mean nothing here.
+  const found = await stat(join(folder, token)).catch(() => undefined)
+  return found !== undefined && Date.now() - found.ctimeMs < foreignHolderMs
 }
 
-let knownBootId: string | undefined
-async function bootId(): Promise<string> {
-  knownBootId ??= (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim().replaceAll('-', '')
-  return knownBootId
+let known: string | undefined
+/** This boot of the host and this process's pid namespace: where a pid means something. */
+async function here(): Promise<string> {
+  if (known === undefined) {
+    const boot = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim().replaceAll('-', '')
+    const namespace = (await readlink('/proc/self/ns/pid')).replace(/\D/g, '')
+    known = `${boot}.${namespace}`
+  }
+  return known
 }
 
 /**

@@ -196,5 +196,5 @@ describe('file store: several processes', () => {
 
     await store.put('c/x', 'still writable', { ifRevision: last })
     expect(readdirSync(join(folder, '.holdfast')).filter((name) => name.startsWith('lock'))).toEqual(['lock'])
-  }, 30_000)
+  }, 60_000)
 })

@@ -72,6 +72,15 @@ describe('lock in the store', () => {
     expect(await acquire('b')).toMatchObject({ acquired: false })
   })
 
+  test.each(['', 'null', '{}', '{"holder":"a","expiresAtMs":0}'])(
+    '%j is no lock, and not taken for free',
+    async (text) => {
+      await store.put(key, text)
+
+      await expect(acquire('a')).rejects.toMatchObject({ code: 'lock-damaged' })
+    },
+  )
+
   test('of 16 who try at once one gets it', async () => {
     const outcomes = await Promise.all(Array.from({ length: 16 }, (_, i) => acquire(`m${i}`)))
 

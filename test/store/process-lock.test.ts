@@ -73,12 +73,22 @@ describe('process lock', () => {
     const boot = 'f'.repeat(32)
     renameSync(
       join(folder, 'free'),
-      join(folder, `held.${process.pid}.${await startTimeOf(process.pid)}.${boot}.n`),
+      join(folder, `held.${process.pid}.${await startTimeOf(process.pid)}.${boot}.1.n`),
     )
     await processLock(folder, { timeoutMs: 0 }).run(async () => {})
 
     const name = await processLock(folder).run(async () => readdirSync(folder)[0] ?? '')
     renameSync(join(folder, 'free'), join(folder, name.replace(/^held\.\d+\.\d+/, `held.${process.pid}.1`)))
     expect(await processLock(folder, { timeoutMs: 0 }).run(async (was) => was)).toBe(true)
+  })
+
+  test('a holder in another pid namespace is left alone while its lock is young', async () => {
+    const name = await processLock(folder).run(async () => readdirSync(folder)[0] ?? '')
+    const [held, pid, start, boot] = name.split('.')
+    renameSync(join(folder, 'free'), join(folder, [held, Number(pid) + 1, start, boot, '1', 'n'].join('.')))
+
+    await expect(processLock(folder, { timeoutMs: 20 }).run(async () => {})).rejects.toMatchObject({
+      code: 'lock-timeout',
+    })
   })
 })
