@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises'
-import { fromKubeconfig, isKubeReason, type KubeApi } from '../controlplane/api.ts'
+import { fromKubeconfig, isKubeReason, type KubeApi, type KubeObject } from '../controlplane/api.ts'
 import type { ClusterSpec } from '../spec/types.ts'
+import { applyCoreDns } from './core-dns.ts'
 import { readIfThere } from './files.ts'
 import { clusterPhases, kubeadmInit, superAdminConf } from './kubernetes.ts'
 
@@ -29,9 +30,8 @@ export async function doClusterPhases(cluster: ClusterSpec): Promise<void> {
       roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' },
       subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'Group', name: 'kubeadm:cluster-admins' }],
     })
-    await kubeadmInit(clusterPhases)
-    await readersOfNodes(first)
-    await spreadCoreDns(first)
+    await Promise.all([kubeadmInit(clusterPhases), applyCoreDns(first), readersOfNodes(first)])
+    await dropDefaultToken(first)
     await createIfMissing(first, '/api/v1/namespaces/kube-system/configmaps', {
       apiVersion: 'v1',
       kind: 'ConfigMap',
@@ -67,28 +67,16 @@ async function readersOfNodes(api: KubeApi): Promise<void> {
   })
 }
 
-/** kubeadm spreads CoreDNS over nodes; a zone that is lost must not take both. */
-async function spreadCoreDns(api: KubeApi): Promise<void> {
-  await api.patch(
-    '/apis/apps/v1/namespaces/kube-system/deployments/coredns',
-    {
-      spec: {
-        template: {
-          spec: {
-            topologySpreadConstraints: [
-              {
-                maxSkew: 1,
-                topologyKey: 'topology.kubernetes.io/zone',
-                whenUnsatisfiable: 'ScheduleAnyway',
-                labelSelector: { matchLabels: { 'k8s-app': 'kube-dns' } },
-              },
-            ],
-          },
-        },
-      },
-    },
-    { type: 'strategic' },
+/** kubeadm makes a token for a day that nobody has asked for; workers' tokens live two hours. */
+async function dropDefaultToken(api: KubeApi): Promise<void> {
+  const secrets = '/api/v1/namespaces/kube-system/secrets'
+  const tokens = await api.list<KubeObject & { data?: Record<string, string> }>(
+    `${secrets}?fieldSelector=${encodeURIComponent('type=bootstrap.kubernetes.io/token')}`,
   )
+  for (const token of tokens.items) {
+    const description = Buffer.from(token.data?.description ?? '', 'base64').toString('utf8')
+    if (description.includes('kubeadm init')) await api.delete(`${secrets}/${token.metadata?.name}`)
+  }
 }
 
 async function createIfMissing(api: KubeApi, path: string, object: unknown): Promise<void> {

@@ -20,7 +20,6 @@ export const superAdminConf = '/etc/kubernetes/super-admin.conf'
 export const kubeletConf = '/etc/kubernetes/kubelet.conf'
 const kubeletPem = '/var/lib/kubelet/pki/kubelet-client-current.pem'
 
-const localPhases = new Set(['certs', 'kubeconfig', 'kubelet-start'])
 const allPhases = [
   'preflight',
   'certs',
@@ -34,10 +33,12 @@ const allPhases = [
   'mark-control-plane',
   'bootstrap-token',
   'kubelet-finalize',
-  'addon',
+  'addon/coredns',
+  'addon/kube-proxy',
   'show-join-command',
 ]
-export const clusterPhases = new Set(['upload-config', 'bootstrap-token', 'addon'])
+/** CoreDNS is applied apart: see `core-dns.ts`. */
+export const clusterPhases = new Set(['upload-config', 'bootstrap-token', 'addon/kube-proxy'])
 
 /** `kubeadm init` with these phases only: one process instead of one for each phase. */
 export const kubeadmInit = (phases: ReadonlySet<string>, timeoutMs = 120_000): Promise<string> =>
@@ -151,7 +152,7 @@ async function waitForApiserver(address: string, progress: (reason: string) => v
         await api.rawGet('/livez?exclude=etcd-override-0')
         return
       } catch (error) {
-        reason = messageOf(error)
+        reason = failedChecks(messageOf(error))
         progress(`the apiserver does not answer yet: ${reason}`)
       }
       await sleep(200)
@@ -165,4 +166,9 @@ async function waitForApiserver(address: string, progress: (reason: string) => v
   )
 }
 
-export { localPhases }
+/** Of the many lines of /livez only those that failed. */
+function failedChecks(answer: string): string {
+  const [first = '', ...rest] = answer.split('\n')
+  const failed = rest.filter((line) => line.startsWith('[-]'))
+  return failed.length > 0 ? failed.join(', ') : first
+}

@@ -88,8 +88,8 @@ function discoveryKubeconfig(cluster: string, { server, caPem }: WorkerJoin): st
     apiVersion: 'v1',
     kind: 'Config',
     clusters: [{ name: cluster, cluster: data }],
-    contexts: [{ name: cluster, context: { cluster, user: '' } }],
+    contexts: [{ name: cluster, context: { cluster, user: 'nobody' } }],
     'current-context': cluster,
-    users: [],
+    users: [{ name: 'nobody', user: {} }],
   })
 }

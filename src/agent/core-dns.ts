@@ -1,0 +1,47 @@
+import { parse } from 'yaml'
+import type { KubeApi, KubeObject } from '../controlplane/api.ts'
+import { command } from './command.ts'
+import { kubeadmConfig } from './kubernetes.ts'
+
+/** A zone that is lost must not take every CoreDNS; kubeadm by itself only spreads over nodes. */
+const zoneSpread = {
+  maxSkew: 1,
+  topologyKey: 'topology.kubernetes.io/zone',
+  whenUnsatisfiable: 'ScheduleAnyway',
+  labelSelector: { matchLabels: { 'k8s-app': 'kube-dns' } },
+}
+
+const paths: Record<string, string> = {
+  Deployment: '/apis/apps/v1/namespaces/kube-system/deployments',
+  ConfigMap: '/api/v1/namespaces/kube-system/configmaps',
+  Service: '/api/v1/namespaces/kube-system/services',
+  ServiceAccount: '/api/v1/namespaces/kube-system/serviceaccounts',
+  ClusterRole: '/apis/rbac.authorization.k8s.io/v1/clusterroles',
+  ClusterRoleBinding: '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings',
+}
+
+interface Workload extends KubeObject {
+  spec?: { template?: { spec?: Record<string, unknown> } }
+}
+
+/** kubeadm's CoreDNS, spread over the zones from its first rollout on. */
+export async function applyCoreDns(api: KubeApi): Promise<void> {
+  const printed = await command('kubeadm', [
+    ...['init', 'phase', 'addon', 'coredns', '--print-manifest'],
+    `--config=${kubeadmConfig}`,
+  ])
+  for (const object of manifestsIn(printed)) {
+    const path = paths[object.kind ?? '']
+    if (!path) throw new Error(`kubeadm's CoreDNS holds a ${object.kind}, which is not known here`)
+    const spec = object.kind === 'Deployment' ? object.spec?.template?.spec : undefined
+    if (spec) spec.topologySpreadConstraints = [zoneSpread]
+    await api.patch(`${path}/${object.metadata?.name}`, object, { type: 'apply', fieldManager: 'holdfast' })
+  }
+}
+
+/** kubeadm prints its documents behind `---`, the first of them on the same line. */
+export const manifestsIn = (printed: string): Workload[] =>
+  printed
+    .split(/^---/m)
+    .map((text) => parse(text) as Workload | null)
+    .filter((object): object is Workload => typeof object?.kind === 'string')
