@@ -12,8 +12,8 @@ import { HoldfastError, isErrno } from '../errors.ts'
  * rename of that very name, so of many who try at once one wins and the others see ENOENT.
  */
 export interface ProcessLock {
-  /** Runs `action` alone. `recovered` is true when the former holder died with the lock in hand. */
-  run<T>(action: (recovered: boolean) => Promise<T>): Promise<T>
+  /** Runs `action` alone. What a holder that died left half done is the next one's to expect. */
+  run<T>(action: () => Promise<T>): Promise<T>
 }
 
 /** One queue for each folder: within a process nobody needs to poll. */
@@ -22,10 +22,10 @@ const queues = new Map<string, Promise<unknown>>()
 /** @throws HoldfastError `lock-timeout`, naming the holder, when it is not free within `timeoutMs` (20,000). */
 export function processLock(folder: string, options: { timeoutMs?: number } = {}): ProcessLock {
   const timeoutMs = options.timeoutMs ?? 20_000
-  const alone = async <T>(action: (recovered: boolean) => Promise<T>): Promise<T> => {
-    const { token, recovered } = await take(folder, timeoutMs)
+  const alone = async <T>(action: () => Promise<T>): Promise<T> => {
+    const token = await take(folder, timeoutMs)
     try {
-      return await action(recovered)
+      return await action()
     } finally {
       await rename(join(folder, token), join(folder, 'free'))
     }
@@ -43,7 +43,7 @@ export function processLock(folder: string, options: { timeoutMs?: number } = {}
   }
 }
 
-async function take(folder: string, timeoutMs: number): Promise<{ token: string; recovered: boolean }> {
+async function take(folder: string, timeoutMs: number): Promise<string> {
   const mine = await ownToken()
   const until = Date.now() + timeoutMs
   for (;;) {
@@ -52,11 +52,10 @@ async function take(folder: string, timeoutMs: number): Promise<{ token: string;
       await createToken(folder)
       continue
     }
-    const holderDied = token !== 'free' && !(await holderIsAlive(folder, token))
-    if (token === 'free' || holderDied) {
+    if (token === 'free' || !(await holderIsAlive(folder, token))) {
       try {
         await rename(join(folder, token), join(folder, mine))
-        return { token: mine, recovered: holderDied }
+        return mine
       } catch (error) {
         if (!isErrno(error, 'ENOENT')) throw error
         continue
