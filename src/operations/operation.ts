@@ -66,7 +66,9 @@ export function openOperation(options: OperationOptions): Operation {
       resolveAssets({ kubernetesVersion, cache: home.cache, report }),
       agent(),
     ])
-    return { ...resolved, agentBundle: bundle.path, agentSha256: bundle.sha256 }
+    const { machineRoot, binDir, cniDir, containerdTemplate, nodeBinary } = resolved
+    const folders = { machineRoot, binDir, cniDir, containerdTemplate, nodeBinary }
+    return { ...folders, agentBundle: bundle.path, agentSha256: bundle.sha256 }
   }
   const assets = (version: string) => {
     const found = assetsOf.get(version) ?? resolve(version)
