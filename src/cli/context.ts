@@ -106,7 +106,7 @@ async function operate<T>(cli: Cli, options: CommonOptions, action: (operation: 
       report: renderer.report,
       stop: stop.signal,
       kubeconfig: { files: kubeconfigFiles(io.env, io.userHome), ...(io.caller ? { owner: io.caller } : {}) },
-      ...(io.preflight ? { preflight: io.preflight } : {}),
+      ...(io.probes ? { probes: io.probes } : {}),
     })
     return await action(operation)
   } finally {

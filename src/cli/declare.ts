@@ -66,7 +66,7 @@ function accepted(result: FlagsResult, message = 'This cluster cannot be declare
 }
 
 async function hostRoutes(cli: Cli): Promise<HostRoute[]> {
-  if (cli.io.hostRoutes) return cli.io.hostRoutes()
+  if (cli.io.probes?.hostRoutes) return cli.io.probes.hostRoutes()
   const { hostRoutes: read } = await import('../clouds/local/routes.ts')
   return read()
 }

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
+import type { Probes } from '../operations/operation.ts'
 
 /**
  * What the command line sees of the world. The real one is `processIo`; tests give their own, so
@@ -28,13 +29,9 @@ export interface Io {
   onInterrupt(callback: () => void): () => void
   /** Ends the process at once. */
   exit(code: number): never
-  /** What the machine is checked for before anything is made; tests give their own. */
-  preflight?: Preflight
-  /** This host's routes; tests give their own. */
-  hostRoutes?: () => Promise<{ cidr: string; device: string }[]>
+  /** What is found out about this machine; tests give their own. */
+  probes?: Probes
 }
-
-export type Preflight = (home: { dir: string; cache: string }) => Promise<import('../errors.ts').Problem[]>
 
 /** @returns the caller under sudo, with the home folder that /etc/passwd names. */
 export function sudoCaller(

@@ -39,15 +39,21 @@ export interface OperationOptions {
   report: Report
   stop: AbortSignal
   kubeconfig: Kubeconfig
-  /** Replaces the check of this machine in tests. */
-  preflight?: (home: Home) => Promise<Problem[]>
+  probes?: Probes
+}
+
+/** What is found out about this machine, where tests give their own answers. */
+export interface Probes {
+  preflight?: () => Promise<Problem[]>
+  hostRoutes?: () => Promise<{ cidr: string; device: string }[]>
+  agent?: () => Promise<{ path: string; sha256: string }>
 }
 
 const agentEntry = fileURLToPath(new URL('../agent/main.ts', import.meta.url))
 
 /** Everything heavy is loaded when it is first asked for. */
 export function openOperation(options: OperationOptions): Operation {
-  const { home, store, report } = options
+  const { home, store, report, probes = {} } = options
   const once = <T>(make: () => Promise<T>): (() => Promise<T>) => {
     let made: Promise<T> | undefined
     return () => {
@@ -56,6 +62,7 @@ export function openOperation(options: OperationOptions): Operation {
     }
   }
   const agent = once(async () => {
+    if (probes.agent) return probes.agent()
     const { bundleAgent } = await import('../assets/agent-bundle.ts')
     return bundleAgent(agentEntry, home.cache)
   })
@@ -88,6 +95,7 @@ export function openOperation(options: OperationOptions): Operation {
     })
     return {
       ...cloud,
+      ...(probes.preflight ? { check: probes.preflight } : {}),
       async endpointTargets(cluster: string) {
         const { localEndpointTargets } = await import('./endpoint-targets.ts')
         return localEndpointTargets(home, cluster)
@@ -105,7 +113,7 @@ export function openOperation(options: OperationOptions): Operation {
     agent,
     assets,
     async preflight() {
-      if (options.preflight) return options.preflight(home)
+      if (probes.preflight) return probes.preflight()
       const { preflight } = await import('../clouds/local/preflight.ts')
       return preflight(home)
     },

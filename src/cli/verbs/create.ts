@@ -2,12 +2,15 @@ import type { Command } from 'commander'
 import type { ClusterFlags } from '../../spec/flags.ts'
 import type { Cli, CommonOptions } from '../context.ts'
 import { type DeclaredInput, declareFromFile, declareFromFlags } from '../declare.ts'
+import { formatProblem } from '../format-error.ts'
 import { optionsOf, withCommonOptions, withOutput } from '../options.ts'
 import { showPlan } from '../show-plan.ts'
+import { specText } from '../spec-text.ts'
 import { withClusterFlags, withKopsFlags } from './cluster-flags.ts'
 
 interface CreateOptions extends CommonOptions, ClusterFlags {
   filename?: string
+  dryRun?: boolean
 }
 
 export function registerCreate(program: Command, cli: Cli): void {
@@ -15,6 +18,7 @@ export function registerCreate(program: Command, cli: Cli): void {
     .command('create')
     .description('Declare a cluster, from flags or from a file, and show what would be made.')
     .option('-f, --filename <file>', 'a file with a Cluster and its InstanceGroups; - reads standard input')
+    .option('--dry-run', 'print the declaration and keep nothing')
     .addHelpText(
       'after',
       `
@@ -43,17 +47,23 @@ Examples:
     --master-zones us-west-2a,us-west-2b,us-west-2c --node-size t2.medium --master-size t2.medium \\
     --topology private --networking vxlan hacluster.example.com`,
     )
-  withOutput(withKopsFlags(withClusterFlags(withCommonOptions(cluster)))).action(
-    async (argument: string | undefined, _: unknown, self: Command) => {
+  withOutput(withKopsFlags(withClusterFlags(withCommonOptions(cluster))))
+    .option('--dry-run', 'print the declaration and keep nothing')
+    .action(async (argument: string | undefined, _: unknown, self: Command) => {
       const options = optionsOf<CreateOptions>(self)
       const name = cli.givenName(argument, options)
       const flags = { ...options, ...(name === undefined ? {} : { name }) }
       await declareAndShow(cli, await declareFromFlags(cli, flags), options)
-    },
-  )
+    })
 }
 
 async function declareAndShow(cli: Cli, declared: DeclaredInput, options: CreateOptions): Promise<void> {
+  if (options.dryRun || options.output === 'yaml') {
+    const { cluster, groups } = declared.declaration
+    cli.io.out(specText([cluster, ...groups]))
+    for (const problem of declared.problems) cli.io.err(`${formatProblem(problem, cli.colours)}\n`)
+    if (options.dryRun) return
+  }
   const { createCluster } = await import('../../operations/create.ts')
   const { planCluster } = await import('../../operations/plan.ts')
   const name = declared.declaration.cluster.metadata.name
@@ -61,6 +71,7 @@ async function declareAndShow(cli: Cli, declared: DeclaredInput, options: Create
     await createCluster(operation, declared.declaration)
     return planCluster(operation, name)
   })
+  if (options.output === 'yaml') return
   // What the flags said and what the plan says may be the same thing.
   const told = new Set(plan.problems.map((problem) => problem.message))
   const problems = [...declared.problems.filter((problem) => !told.has(problem.message)), ...plan.problems]

@@ -31,7 +31,11 @@ Examples:
     .action(async (argument: string | undefined, _: unknown, self: Command) => {
       const options = optionsOf<DrillOptions>(self)
       if (options.leader && options.follower) {
-        throw new InvalidInputError('Choose one of --leader and --follower', [])
+        throw new InvalidInputError(
+          'A machine cannot be leader and follower',
+          [],
+          'Choose one of --leader and --follower.',
+        )
       }
       const name = await cli.clusterName(argument, options)
       const { runKillMaster } = await import('../drill-kill-master.ts')

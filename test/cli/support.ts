@@ -1,0 +1,87 @@
+import { createHash } from 'node:crypto'
+import { lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Io } from '../../src/cli/io.ts'
+import { runCli } from '../../src/cli/run.ts'
+
+export interface Ran {
+  code: number
+  out: string
+  err: string
+}
+
+/** A home of its own for each test, and the command line run in-process on it. */
+export interface TestCli {
+  home: string
+  cwd: string
+  run(words: readonly string[], changes?: Partial<Io>): Promise<Ran>
+  /** Every file below the home with its content's hash: equal before and after means nothing was changed. */
+  snapshot(): string[]
+  remove(): void
+}
+
+export function testCli(): TestCli {
+  const base = mkdtempSync(join(tmpdir(), `holdfast-test-${process.pid}-`))
+  const home = join(base, 'home')
+  return {
+    home,
+    cwd: base,
+    async run(words, changes = {}) {
+      let out = ''
+      let err = ''
+      const io: Io = {
+        out: (text) => {
+          out += text
+        },
+        err: (text) => {
+          err += text
+        },
+        terminal: false,
+        columns: 100,
+        cwd: base,
+        uid: 0,
+        userHome: base,
+        attach: async () => 0,
+        onInterrupt: () => () => {},
+        exit: (code) => {
+          throw new Error(`exit ${code}`)
+        },
+        ...changes,
+        probes: {
+          preflight: async () => [],
+          hostRoutes: async () => [],
+          agent: async () => ({ path: '/nowhere', sha256: '0'.repeat(64) }),
+          ...changes.probes,
+        },
+        env: { HOLDFAST_HOME: home, HOLDFAST_CACHE: join(base, 'cache'), ...changes.env },
+      }
+      const code = await runCli(words, io)
+      return { code, out, err }
+    },
+    snapshot: () => filesBelow(home),
+    remove: () => rmSync(base, { recursive: true, force: true }),
+  }
+}
+
+function filesBelow(folder: string): string[] {
+  const names = (() => {
+    try {
+      return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    } catch {
+      return []
+    }
+  })()
+  return (
+    names
+      .sort()
+      // Locks and the store's own counters are no declaration of anything.
+      .filter((name) => !name.includes('.holdfast') && !name.endsWith('locks/operation.json'))
+      .map((name) => {
+        const path = join(folder, name)
+        return lstatSync(path).isFile()
+          ? `${name} ${createHash('sha256').update(readFileSync(path)).digest('hex')}`
+          : name
+      })
+  )
+}
