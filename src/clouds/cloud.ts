@@ -46,6 +46,8 @@ export interface ObservedGroup {
   size: number
   /** What its next machine is told, where the cloud can say. */
   userData?: UserData
+  /** Why it has fewer machines than it should, where the cloud knows. */
+  trouble?: string
 }
 
 export interface Machine {

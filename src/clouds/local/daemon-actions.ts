@@ -33,7 +33,7 @@ export interface LocalActions {
   /** Cheap: asked four times a second. */
   isAlive(machine: LocalMachine): boolean | Promise<boolean>
   /** The same for any process of ours. */
-  isRunning(process: { pid: number; startTime: string }): Promise<boolean>
+  isRunning(process: { pid: number; startTime: string }): boolean | Promise<boolean>
   /** Returns once nothing of the machine runs any more, however it died. */
   killMachine(home: Home, machine: LocalMachine): Promise<void>
   /** Its disk and links. */

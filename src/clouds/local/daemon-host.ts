@@ -1,8 +1,9 @@
+import { readFileSync } from 'node:fs'
 import { balancerState, ensureBalancer, setTargets, stopBalancer } from '../../balancer/haproxy.ts'
+import { isErrno } from '../../errors.ts'
 import type { LocalActions } from './daemon-actions.ts'
-import { findMachines, isAlive, killMachine, removeMachine, startMachine } from './machine.ts'
+import { findMachines, killMachine, removeMachine, startMachine } from './machine.ts'
 import { deleteNetwork, ensureNetwork, networkExists } from './network.ts'
-import { isRunning } from './process.ts'
 import { attachments, attachVolume, createVolume, deleteVolume, detachVolume } from './volume.ts'
 
 /** The local cloud's acting half on this host. */
@@ -11,8 +12,8 @@ export const hostActions: LocalActions = {
   deleteNetwork,
   networkExists,
   startMachine,
-  isAlive,
-  isRunning,
+  isAlive: ({ process }) => process !== undefined && runsNow(process),
+  isRunning: runsNow,
   killMachine,
   removeMachine,
   findMachines,
@@ -25,4 +26,21 @@ export const hostActions: LocalActions = {
   setTargets,
   balancerState,
   stopBalancer,
+}
+
+/**
+ * Does this very process run? One short read that never leaves the thread: it is asked for every
+ * machine four times a second. Compare `startTimeOf` in process.ts, which is for everybody else.
+ */
+function runsNow({ pid, startTime }: { pid: number; startTime: string }): boolean {
+  let stat: string
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+  } catch (error) {
+    // Anything else (no descriptors left, say) proves no death.
+    if (isErrno(error, 'ENOENT', 'ESRCH')) return false
+    throw error
+  }
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return fields[0] !== 'Z' && fields[0] !== 'X' && fields[19] === startTime
 }

@@ -9,9 +9,9 @@ export async function inventoryOf(runtime: Runtime, held: HeldCluster): Promise<
   return {
     ...(network ? { network: { cidr: network.cidr, gateway: network.gateway, device: network.device } } : {}),
     ...(endpoint ? { endpoint } : {}),
-    groups: Object.values(groups).map(({ name, role, zones, size }): ObservedGroup => {
+    groups: Object.values(groups).map(({ name, role, zones, size, userData }): ObservedGroup => {
       const trouble = held.networkTrouble ?? held.waits.get(name)
-      return { name, role, zones, size, ...(trouble ? { trouble } : {}) }
+      return { name, role, zones, size, userData, ...(trouble ? { trouble } : {}) }
     }),
     machines: listedMachines(held),
     volumes: await observedVolumes(runtime, held),

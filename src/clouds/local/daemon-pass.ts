@@ -98,6 +98,7 @@ async function recoverNetwork(runtime: Runtime, held: HeldCluster, restarts: str
     for (const id of restarts) {
       await updateMachine(runtime.home, held, id, (machine) => ({
         ...machine,
+        state: 'stopped',
         restart: 'the host was rebooted',
       }))
     }
