@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { open } from 'node:fs/promises'
+import { messageOf } from '../errors.ts'
 import { type Host, HostCommandError, type RunOptions } from './host.ts'
 import { runCommand } from './local.ts'
 
@@ -8,7 +9,10 @@ const uploadTimeoutMs = 600_000
 /** A login's PATH inside a machine; nsenter would otherwise hand over the caller's. */
 export const machinePath = '/opt/holdfast/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
-/** nsenter's words for everything of the machine whose first process is `pid`, its root folder included. */
+/**
+ * nsenter's words for everything of the machine whose first process is `pid`. Its root and working
+ * folder come with the mount namespace; with --root and --wd one would stand in the host's folder.
+ */
 export const enterMachine = (pid: number): string[] => [
   'nsenter',
   `--target=${pid}`,
@@ -18,8 +22,6 @@ export const enterMachine = (pid: number): string[] => [
   '--net',
   '--pid',
   '--cgroup',
-  '--root',
-  '--wd=/',
   '--',
 ]
 
@@ -32,17 +34,13 @@ const placeScript =
  * `initPid` is asked each time, because a rebooted machine has another first process.
  */
 export function nspawnHost(name: string, initPid: () => Promise<number | undefined>): Host {
+  const notRun = (command: string, reason: string) =>
+    new HostCommandError({ host: name, command, exitStatus: undefined, stderr: '', reason })
+
   async function run(command: readonly [string, ...string[]], options: RunOptions = {}, inputFd?: number) {
     const pid = await initPid()
     if (pid === undefined) {
-      const reason = 'the machine is not running'
-      throw new HostCommandError({
-        host: name,
-        command: command[0],
-        exitStatus: undefined,
-        stderr: '',
-        reason,
-      })
+      throw notRun(command[0], 'the machine is not running')
     }
     return runCommand({
       host: name,
@@ -82,7 +80,9 @@ export function nspawnHost(name: string, initPid: () => Promise<number | undefin
       await place(path, options.mode ?? 0o600, { input: content })
     },
     async upload(localPath, remotePath, options = {}) {
-      const file = await open(localPath, 'r')
+      const file = await open(localPath, 'r').catch((error: unknown) => {
+        throw notRun(`upload ${localPath} ${remotePath}`, messageOf(error))
+      })
       try {
         await place(remotePath, options.mode ?? 0o600, { timeoutMs: uploadTimeoutMs }, file.fd)
       } finally {
