@@ -15,7 +15,7 @@ import {
 } from '../../src/clouds/local/machine.ts'
 import { deleteNetwork, ensureNetwork } from '../../src/clouds/local/network.ts'
 import type { LocalCluster, LocalMachine, LocalVolume, MachineAssets } from '../../src/clouds/local/parts.ts'
-import { waitFor } from '../../src/clouds/local/process.ts'
+import { allPids, commandLine, waitFor } from '../../src/clouds/local/process.ts'
 import { localPaths, writeRecord } from '../../src/clouds/local/records.ts'
 import {
   attachments,
@@ -58,9 +58,10 @@ async function visible(): Promise<string> {
     grep "$2" /proc/self/mountinfo | sed 's/^/mount /'
     nft list tables | grep "$1"
     find /sys/fs/cgroup -name "$1*" 2>/dev/null | sed 's/^/group /'
-    grep -alzE -- "$2" /proc/[0-9]*/cmdline 2>/dev/null | grep -v "/$$/" | while read f; do tr '\\0' ' ' <$f 2>/dev/null | grep -q '^\\(grep\\|sh\\) ' || echo "process $f"; done
     :`
-  return (await localHost().run(['sh', '-c', script, 'sh', home.prefix, folder])).stdout
+  const { stdout } = await localHost().run(['sh', '-c', script, 'sh', home.prefix, folder])
+  const lines = await Promise.all((await allPids()).map(async (pid) => (await commandLine(pid)).join(' ')))
+  return stdout + lines.filter((line) => line.includes(folder)).join('\n')
 }
 
 async function start(machine: LocalMachine): Promise<void> {
