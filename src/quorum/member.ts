@@ -1,80 +1,12 @@
 import { hasQuorum } from './majority.ts'
-import type { Genesis, MemberRecord, Stamp } from './records.ts'
+import type { ClusterView, Disk, MemberObservation, MemberStep, ViewedMember } from './observation.ts'
+import type { Genesis, Stamp } from './records.ts'
 
-/** Everything that the next step of one etcd member depends on. */
-export interface MemberObservation {
-  seat: string
-  etcd: string
-  /** The epoch of this machine's claim to the seat. */
-  claimEpoch: number
-  disk: Disk
-  /** `unknown`: the store does not answer and nothing is remembered. */
-  genesis: Genesis | 'none' | 'unknown'
-  /** False: genesis and record are what this machine remembers from before. */
-  storeReachable: boolean
-  record: MemberRecord
-  /** Another seat's record, a backup or a remembered genesis shows that the cluster existed before. */
-  signsOfFormation: readonly string[]
-  /** The seats that are declared; they become the founders. */
-  declaredSeats: readonly string[]
-  /** How etcd runs on this machine: the short-lived founding process, the static pod, or not. */
-  running: 'no' | 'founding' | 'pod'
-  /** What the members say; undefined while nobody answers. */
-  cluster?: ClusterView
-  /** The ids of the voters that seats gave up as lost. */
-  lostMemberIds: readonly string[]
-  /** Ids in any seat's record. */
-  recordedMemberIds: readonly string[]
-  /** Founders that have not come yet were waited for long enough. */
-  formationGraceOver: boolean
-  /** This member's id as a founder, computed from its peer URL and the token. */
-  founderId?: string
-}
-
-export type Disk =
-  | { kind: 'not-proven'; reason: string }
-  | { kind: 'empty'; volumeId: string }
-  | { kind: 'stamped'; volumeId: string; stamp: Stamp; data: 'none' | 'present' | 'corrupt'; detail?: string }
-
-export interface ClusterView {
-  /** A linearizable read succeeded. */
-  quorum: boolean
-  members: readonly ViewedMember[]
-}
-
-export interface ViewedMember {
-  id: string
-  name: string
-  isLearner: boolean
-  /** It answered just now. */
-  healthy: boolean
-  /** Learners: close enough to the leader's log to be promoted. */
-  caughtUp?: boolean
-}
-
-export type MemberStep =
-  /** `wait`: look again soon. `refuse`: this disk is never used. `stop`: only an operator goes on. */
-  | { do: 'wait' | 'refuse' | 'stop' | 'idle'; reason: string }
-  | { do: 'set-aside'; reason: string }
-  | { do: 'create-genesis'; founders: readonly string[]; reason: string }
-  | { do: 'record-founding'; reason: string }
-  /** Runs the founding process (`--initial-cluster-state=new`); never a static pod. */
-  | { do: 'found'; reason: string }
-  | { do: 'new-attempt'; reason: string }
-  | { do: 'record-formed'; reason: string }
-  /** Puts the static pod in place; ends the founding process first. */
-  | { do: 'start'; reason: string; changesRefused?: true }
-  | { do: 'mark-lost'; reason: string }
-  /** Under the membership lock. */
-  | { do: 'remove-members'; ids: readonly string[]; reason: string }
-  /** Under the membership lock. */
-  | { do: 'add-learner'; reason: string }
-  /** Under the membership lock. */
-  | { do: 'promote'; id: string; reason: string }
-  | { do: 'record-voter'; id: string; reason: string }
+export type { ClusterView, Disk, MemberObservation, MemberStep, ViewedMember } from './observation.ts'
 
 /** What an etcd member does next. The first rule that matches wins; the table is in docs/architecture.md. */
-export function decideMember(seen: MemberObservation): MemberStep {
+export function decideMember(observed: MemberObservation): MemberStep {
+  const seen = ofThisCluster(observed)
   const { disk, genesis } = seen
   if (disk.kind === 'not-proven') return { do: 'wait', reason: disk.reason }
   if (genesis === 'unknown') {
@@ -84,9 +16,7 @@ export function decideMember(seen: MemberObservation): MemberStep {
   if (disk.kind === 'stamped') {
     const wrong = refusal(seen, disk, genesis)
     if (wrong) return { do: 'refuse', reason: wrong }
-    if (storeWasRolledBack(seen, disk.stamp, genesis)) {
-      return runAnyway(seen, 'the state store is older than this disk: running, but refusing every change')
-    }
+    if (storeWasRolledBack(seen, disk.stamp, genesis)) return runAnyway(seen, disk)
     if (isOlder(disk.stamp, genesis)) {
       return {
         do: 'set-aside',
@@ -97,6 +27,17 @@ export function decideMember(seen: MemberObservation): MemberStep {
     }
   }
   return genesis.phase === 'forming' ? whileForming(seen, genesis) : onceFormed(seen)
+}
+
+/**
+ * Members of an earlier attempt or generation may still answer under the seats' names. What they say about
+ * membership is true of their cluster only: by it a recovered member would look removed.
+ */
+function ofThisCluster(seen: MemberObservation): MemberObservation {
+  const { disk, cluster, ...rest } = seen
+  const answered = cluster?.clusterId
+  if (disk.kind !== 'stamped' || !answered || answered === disk.stamp.clusterId) return seen
+  return { ...rest, disk }
 }
 
 function withoutGenesis(seen: MemberObservation): MemberStep {
@@ -111,6 +52,10 @@ function withoutGenesis(seen: MemberObservation): MemberStep {
         'rebuild the store; it is never founded anew',
     }
   }
+  // Founders are written down once: a cluster whose groups are not all declared yet must not be founded.
+  if (!seen.declaredSeats.includes(seen.seat)) {
+    return { do: 'wait', reason: `no declared instance group has seat ${seen.seat} yet` }
+  }
   return {
     do: 'create-genesis',
     founders: [...seen.declaredSeats].sort(),
@@ -118,20 +63,20 @@ function withoutGenesis(seen: MemberObservation): MemberStep {
   }
 }
 
+type StampedDisk = Extract<Disk, { kind: 'stamped' }>
+
 /** Why this disk may not be used at all, or undefined. */
-function refusal(
-  seen: MemberObservation,
-  disk: Extract<Disk, { kind: 'stamped' }>,
-  genesis: Genesis,
-): string | undefined {
+function refusal(seen: MemberObservation, disk: StampedDisk, genesis: Genesis): string | undefined {
   const { stamp } = disk
   if (stamp.uuid !== genesis.uuid) return `volume ${disk.volumeId} belongs to another cluster (${stamp.uuid})`
   if (stamp.seat !== seen.seat || stamp.etcd !== seen.etcd) {
     return `volume ${disk.volumeId} belongs to seat ${stamp.seat}, etcd ${stamp.etcd}`
   }
   if (stamp.volumeId !== disk.volumeId) return `volume ${disk.volumeId} is a copy of volume ${stamp.volumeId}`
-  const sameMember = seen.record.volumeId === disk.volumeId && !isOlder(stamp, genesis)
-  if (sameMember && stamp.epoch < seen.record.epoch) {
+  // Killed after its record and before its stamp, a new member leaves the stamp of one that never started.
+  const leftOver = disk.data === 'none' && stamp.memberId !== seen.record.memberId
+  const current = seen.record.volumeId === disk.volumeId && !isOlder(stamp, genesis) && !leftOver
+  if (current && stamp.epoch < seen.record.epoch) {
     return `volume ${disk.volumeId} is at epoch ${stamp.epoch}, its record at ${seen.record.epoch}: it is an old copy`
   }
   return undefined
@@ -141,18 +86,27 @@ const isOlder = (stamp: Stamp, genesis: Genesis): boolean =>
   stamp.generation < genesis.generation ||
   (stamp.generation === genesis.generation && stamp.attempt < genesis.attempt)
 
-const storeWasRolledBack = (seen: MemberObservation, stamp: Stamp, genesis: Genesis): boolean =>
-  stamp.epoch > seen.claimEpoch ||
-  stamp.generation > genesis.generation ||
-  (stamp.generation === genesis.generation && stamp.attempt > genesis.attempt)
+function storeWasRolledBack(seen: MemberObservation, stamp: Stamp, genesis: Genesis): boolean {
+  if (stamp.epoch > seen.claimEpoch || stamp.generation > genesis.generation) return true
+  if (stamp.generation < genesis.generation) return false
+  // A formed generation has no further attempts: what they would set aside was acknowledged.
+  return (
+    stamp.attempt > genesis.attempt ||
+    (stamp.formed === true && (genesis.phase === 'forming' || stamp.attempt < genesis.attempt))
+  )
+}
 
-function runAnyway(seen: MemberObservation, reason: string): MemberStep {
+function runAnyway(seen: MemberObservation, disk: StampedDisk): MemberStep {
+  const older = 'the state store is older than this disk'
+  // An empty folder under a voter's id would vote without remembering what it acknowledged.
+  if (disk.data === 'none') return { do: 'wait', reason: `${older}, which holds no data: rebuild the store` }
+  const reason = `${older}: running, but refusing every change`
   if (seen.running === 'pod') return { do: 'idle', reason }
   return { do: 'start', reason, changesRefused: true }
 }
 
 function whileForming(seen: MemberObservation, genesis: Genesis): MemberStep {
-  const { disk, record } = seen
+  const { disk, record, cluster } = seen
   if (!genesis.founders.includes(seen.seat)) {
     return {
       do: 'wait',
@@ -160,95 +114,136 @@ function whileForming(seen: MemberObservation, genesis: Genesis): MemberStep {
     }
   }
   if (!seen.storeReachable) return { do: 'wait', reason: 'founding needs the state store' }
-  if (record.state === 'unused') return { do: 'record-founding', reason: 'this seat is a founder' }
-  if (disk.kind === 'empty') {
+  if (record.state !== 'unused' && record.state !== 'founding') {
+    return {
+      do: 'stop',
+      reason:
+        `the genesis of etcd ${seen.etcd} says forming, but seat ${seen.seat} is recorded as ${record.state}: ` +
+        'rebuild the store; it is never founded anew',
+    }
+  }
+  // A record of an earlier attempt is as good as none: its disk was set aside, or never stamped.
+  const ofEarlier = seen.founderId !== undefined && record.memberId !== seen.founderId
+  if (record.state === 'unused' || ofEarlier) {
+    return { do: 'record-founding', reason: `this seat is a founder (attempt ${genesis.attempt})` }
+  }
+  if (disk.kind !== 'stamped') {
     return {
       do: 'new-attempt',
       reason: `seat ${seen.seat} had begun to found etcd ${seen.etcd}, but its disk is empty`,
     }
   }
   if (seen.running === 'no') return { do: 'found', reason: 'a founder starts its member' }
-  const started = seen.cluster?.members.filter((member) => member.healthy).length ?? 0
+  const healthy = cluster?.members.filter((member) => member.healthy) ?? []
   const founders = genesis.founders.length
-  const formed = seen.cluster?.quorum && hasQuorum(founders, started)
-  if (formed && (started === founders || seen.formationGraceOver)) {
-    return { do: 'record-formed', reason: `${started} of ${founders} founders are healthy` }
+  const count = `${healthy.length} of ${founders} founders of etcd ${seen.etcd} are healthy`
+  // Its own id among them proves that they are of this attempt: ids are made of the token.
+  const formed =
+    cluster?.quorum &&
+    hasQuorum(founders, healthy.length) &&
+    healthy.some((member) => member.id === disk.stamp.memberId)
+  if (formed && (healthy.length === founders || seen.formationGraceOver)) {
+    return { do: 'record-formed', reason: count }
   }
-  return { do: 'wait', reason: `${started} of ${founders} founders of etcd ${seen.etcd} are healthy` }
+  return { do: 'wait', reason: count }
 }
 
 function onceFormed(seen: MemberObservation): MemberStep {
-  const { disk, record } = seen
-  const isMine = disk.kind === 'stamped' && disk.data !== 'none' && disk.stamp.memberId === record.memberId
-  if (!isMine) return withoutMyMember(seen)
-  if (disk.data === 'corrupt') {
-    if (!othersHaveQuorum(seen, disk.stamp.memberId)) {
-      return {
-        do: 'wait',
-        reason: `the member's data is corrupt (${disk.detail ?? 'no detail'}) and the others have no quorum`,
-      }
-    }
-    return { do: 'set-aside', reason: `the member's data is corrupt: ${disk.detail ?? 'no detail'}` }
+  const { disk, record, cluster } = seen
+  if (disk.kind !== 'stamped' || disk.data === 'none') return withoutMyMember(seen)
+  const { memberId } = disk.stamp
+  if (memberId !== record.memberId && !(cluster?.quorum && isListed(seen, memberId))) {
+    return withAnotherMember(seen, memberId)
   }
-  return withMyMember(seen, disk.stamp.memberId)
+  if (disk.data === 'corrupt') {
+    const detail = disk.detail ?? 'no detail'
+    if (othersHaveQuorum(seen, memberId)) {
+      return { do: 'set-aside', reason: `the member's data is corrupt: ${detail}` }
+    }
+    return { do: 'wait', reason: `the member's data is corrupt (${detail}) and the others have no quorum` }
+  }
+  return withMyMember(seen, memberId)
 }
 
 /** The disk is this seat's member: it runs with or without quorum, with or without the store. */
 function withMyMember(seen: MemberObservation, id: string): MemberStep {
-  if (seen.cluster?.quorum && !seen.cluster.members.some((member) => member.id === id)) {
+  const { cluster } = seen
+  if (cluster?.quorum && !isListed(seen, id)) {
     return { do: 'set-aside', reason: `member ${id} was removed from etcd ${seen.etcd}` }
   }
   if (seen.running !== 'pod') return { do: 'start', reason: `the disk holds member ${id}` }
-  if (!seen.cluster) return { do: 'idle', reason: 'no member answers' }
+  if (!cluster) return { do: 'idle', reason: 'no member answers' }
   if (!seen.storeReachable) return { do: 'idle', reason: 'the state store is away: no changes' }
-  const me = seen.cluster.members.find((member) => member.id === id)
+  if (!cluster.quorum) return { do: 'idle', reason: `etcd ${seen.etcd} has no quorum: no changes` }
+  const me = cluster.members.find((member) => member.id === id)
   if (me?.isLearner && me.caughtUp) return { do: 'promote', id, reason: 'the learner has caught up' }
-  if (me && !me.isLearner && seen.record.state !== 'voter') {
-    return { do: 'record-voter', id, reason: 'the member votes now' }
-  }
-  const orphan = seen.cluster.members.find(
-    (member) => member.isLearner && !seen.recordedMemberIds.includes(member.id),
-  )
-  if (seen.cluster.quorum && orphan) {
-    return { do: 'remove-members', ids: [orphan.id], reason: 'a learner that no seat knows' }
-  }
+  const recorded = seen.record.state === 'voter' && seen.record.memberId === id
+  if (me && !me.isLearner && !recorded) return { do: 'record-voter', id, reason: 'the member votes now' }
+  const orphan = orphans(seen)[0]
+  if (orphan) return { do: 'remove-members', ids: [orphan.id], reason: 'a learner that no seat knows' }
   return { do: 'idle', reason: 'the member runs' }
+}
+
+/**
+ * The disk holds another member of this seat than the record names. Only the members' own list tells
+ * which is right; of old disks alone, two could be a quorum of what has long been overwritten.
+ */
+function withAnotherMember(seen: MemberObservation, memberId: string): MemberStep {
+  const what = `the disk holds member ${memberId}, the seat is ${seen.record.memberId ?? 'without one'}`
+  if (!seen.storeReachable) return { do: 'wait', reason: `${what}: joining needs the state store` }
+  if (!seen.cluster?.quorum) return { do: 'wait', reason: `${what}, and etcd ${seen.etcd} has no quorum` }
+  return { do: 'set-aside', reason: what }
 }
 
 /** The disk holds nothing of the member that the record names: join again, under a new id. */
 function withoutMyMember(seen: MemberObservation): MemberStep {
-  const { disk, record } = seen
+  const { disk, record, cluster } = seen
   if (!seen.storeReachable) return { do: 'wait', reason: 'joining needs the state store' }
-  if (disk.kind === 'stamped' && disk.data !== 'none') {
-    return {
-      do: 'set-aside',
-      reason: `the disk holds member ${disk.stamp.memberId}, the seat is ${record.memberId ?? 'without one'}`,
-    }
+  if (!cluster?.quorum) {
+    const why = cluster
+      ? `etcd ${seen.etcd} has no quorum`
+      : `no other member of etcd ${seen.etcd} answers; should they all be lost`
+    return { do: 'wait', reason: `the disk is empty and ${why}: only \`holdfast recover\` goes on` }
   }
-  // A learner that was added, recorded and stamped, but has never started.
-  const joining =
-    record.state === 'learner' && disk.kind === 'stamped' && disk.stamp.memberId === record.memberId
-  if (!seen.cluster?.quorum) {
-    return {
-      do: 'wait',
-      reason: seen.cluster
-        ? `the disk is empty and etcd ${seen.etcd} has no quorum: only \`holdfast recover\` goes on`
-        : `the disk is empty and no other member of etcd ${seen.etcd} answers`,
-    }
+  const recorded = cluster.members.find((member) => member.id === record.memberId)
+  // Added, recorded and stamped, but never started: a member that has started once has a name.
+  const stamped = disk.kind === 'stamped' && disk.stamp.memberId === record.memberId
+  if (record.state === 'learner' && stamped && recorded?.isLearner && recorded.name === '') {
+    return { do: 'start', reason: `learner ${recorded.id} starts for the first time` }
   }
-  if (joining && seen.cluster.members.some((member) => member.id === record.memberId)) {
-    return { do: 'start', reason: `learner ${record.memberId} starts for the first time` }
+  const mine = cluster.members.filter(
+    ({ id, name }) => id === record.memberId || id === seen.founderId || name === seen.seat,
+  )
+  const alive = mine.find((member) => member.healthy)
+  if (alive) {
+    return { do: 'wait', reason: `the disk is empty, but member ${alive.id} of seat ${seen.seat} answers` }
   }
   if (record.state !== 'lost') return { do: 'mark-lost', reason: 'the disk of this seat is empty' }
-  const listed = (id: string): boolean => seen.cluster?.members.some((member) => member.id === id) ?? false
-  const mine = [record.memberId, seen.founderId].filter((id): id is string => id !== undefined)
-  const orphans = seen.cluster.members
-    .filter((member) => member.isLearner && !seen.recordedMemberIds.includes(member.id))
-    .map((member) => member.id)
-  const ids = [...new Set([...mine, ...seen.lostMemberIds, ...orphans])].filter(listed).sort()
+  const lost = cluster.members.filter(({ id, healthy }) => !healthy && seen.lostMemberIds.includes(id))
+  const ids = [...new Set([...mine, ...lost, ...orphans(seen)].map(({ id }) => id))].sort()
   if (ids.length > 0) return { do: 'remove-members', ids, reason: 'their disks are lost' }
-  return { do: 'add-learner', reason: 'the seat joins again under a new id' }
+  return whyNotAdd(cluster) ?? { do: 'add-learner', reason: 'the seat joins again under a new id' }
 }
+
+/**
+ * What etcd would refuse: a second learner (`--max-learners` is 1), and any addition while a voter does
+ * not answer (etcd server/etcdserver/server.go, mayAddMember).
+ */
+function whyNotAdd(cluster: ClusterView): MemberStep | undefined {
+  const learner = cluster.members.find((member) => member.isLearner)
+  if (learner) return { do: 'wait', reason: `learner ${learner.id} joins first: etcd takes one at a time` }
+  const away = cluster.members.find((member) => !member.healthy)
+  if (!away) return undefined
+  return { do: 'wait', reason: `etcd adds no member while voter ${away.name || away.id} does not answer` }
+}
+
+const isListed = (seen: MemberObservation, id: string): boolean =>
+  seen.cluster?.members.some((member) => member.id === id) ?? false
+
+const orphans = (seen: MemberObservation): ViewedMember[] =>
+  (seen.cluster?.members ?? []).filter(
+    (member) => member.isLearner && !seen.recordedMemberIds.includes(member.id),
+  )
 
 /** Whether the voters other than `id` are a majority by themselves. */
 function othersHaveQuorum(seen: MemberObservation, id: string): boolean {

@@ -48,6 +48,11 @@ export interface Stamp {
   /** Written and synced before etcd's first start on this disk. */
   memberId: string
   clusterId: string
+  /**
+   * Set at the first start after the cluster was recorded as formed. From then on a genesis that says
+   * `forming`, or another attempt, is that of a store that was rolled back.
+   */
+  formed?: true
 }
 
 export const etcdToken = (genesis: Pick<Genesis, 'uuid' | 'generation' | 'attempt'>): string =>
