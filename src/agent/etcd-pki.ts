@@ -1,8 +1,9 @@
 import { join } from 'node:path'
 import { memberHostName } from '../etcd/names.ts'
 import type { CertificatePair, CertificateRequest } from '../pki/certificates.ts'
-import { certificateInfo, issueCertificate } from '../pki/certificates.ts'
+import { certificateInfo, isIssuedBy, verifyPair } from '../pki/certificates.ts'
 import { ETCD_NAMES } from '../spec/types.ts'
+import { issueApart } from './certificate-process.ts'
 import { type AgentContext, folders } from './context.ts'
 import { readIfThere, writeIfChanged } from './files.ts'
 
@@ -51,8 +52,10 @@ export async function ensureEtcdPki(
 
 async function ensure(base: string, authority: CertificatePair, request: CertificateRequest): Promise<void> {
   const [certPem, keyPem] = await Promise.all([readIfThere(`${base}.crt`), readIfThere(`${base}.key`)])
-  if (certPem && keyPem && isStillRight(certPem, request)) return
-  const made = await issueCertificate(authority, request)
+  // Killed between the two files, key and certificate are of two issues.
+  const belongs = certPem && keyPem && verifyPair(certPem, keyPem) && isIssuedBy(certPem, authority.certPem)
+  if (belongs && isStillRight(certPem, request)) return
+  const made = await issueApart(authority, request)
   await writeIfChanged(`${base}.key`, made.keyPem, 0o600)
   await writeIfChanged(`${base}.crt`, made.certPem, 0o644)
 }

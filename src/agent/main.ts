@@ -3,6 +3,7 @@ import { localSurroundings } from '../clouds/local/surroundings-client.ts'
 import { messageOf } from '../errors.ts'
 import type { ClusterSpec } from '../spec/types.ts'
 import { keys } from '../store/keys.ts'
+import { answerCertificates } from './certificate-process.ts'
 import { type AgentContext, folders } from './context.ts'
 import { runHeartbeat } from './heartbeat.ts'
 import { runMaster } from './master.ts'
@@ -53,7 +54,8 @@ async function start(): Promise<void> {
   } else await runWorker(context)
 }
 
-start().catch((error: unknown) => {
+const work = process.argv[2] === 'certificates' ? answerCertificates() : start()
+work.catch((error: unknown) => {
   print(`ended: ${messageOf(error)}${error instanceof Error ? `\n${error.stack}` : ''}`)
   process.exitCode = 1
 })

@@ -1,5 +1,6 @@
 import type { Machine } from '../clouds/cloud.ts'
 import type { KubeApi, KubeObject } from '../controlplane/api.ts'
+import { requestedNamesApart } from './certificate-process.ts'
 
 interface SigningRequest extends KubeObject {
   spec: { signerName: string; request: string; username: string; usages: string[] }
@@ -46,8 +47,7 @@ export async function approveServingRequests(api: KubeApi, machines: readonly Ma
   )
   const refused: string[] = []
   for (const request of items.filter(({ status }) => !status?.conditions?.length)) {
-    const { requestedNames } = await import('../pki/request.ts')
-    const names = await requestedNames(Buffer.from(request.spec.request, 'base64').toString('utf8'))
+    const names = await requestedNamesApart(Buffer.from(request.spec.request, 'base64').toString('utf8'))
     const why = refusalOf(request.spec.username, request.spec.usages, names, machines)
     if (why) {
       refused.push(`${request.metadata?.name}: ${why}`)

@@ -51,7 +51,11 @@ export function renderInitConfiguration(facts: MasterFacts, patchesDirectory: st
         criSocket,
         imagePullPolicy: 'IfNotPresent',
         taints: [controlPlaneTaint],
-        kubeletExtraArgs: args(kubeletFlags(facts)),
+        // By kubelet itself, at registration: kubeadm would taint only afterwards.
+        kubeletExtraArgs: args({
+          ...kubeletFlags(facts),
+          'register-with-taints': `${controlPlaneTaint.key}=:${controlPlaneTaint.effect}`,
+        }),
       },
       patches: { directory: patchesDirectory },
       skipPhases: [],
