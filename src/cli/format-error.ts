@@ -1,5 +1,6 @@
 import { HoldfastError, InvalidInputError, messageOf, type Problem } from '../errors.ts'
 import type { Colours } from './colours.ts'
+import { exitCodes } from './exit-codes.ts'
 
 /** `cluster.yaml:4:7: spec.zones: message` and, below it, the remedy. */
 export function formatProblem(problem: Problem, colours: Colours): string {
@@ -40,7 +41,10 @@ export function errorAsData(error: unknown): Record<string, unknown> {
   }
 }
 
-export const exitCodeOf = (error: unknown): number => (error instanceof HoldfastError ? error.exitCode : 1)
+export function exitCodeOf(error: unknown): number {
+  if (!(error instanceof HoldfastError)) return exitCodes.failed
+  return error.code === 'store-conflict' ? exitCodes.conflict : error.exitCode
+}
 
 function traceOf(error: Error): string {
   const own = error.stack ?? ''
