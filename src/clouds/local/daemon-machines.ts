@@ -1,9 +1,10 @@
 import { rm } from 'node:fs/promises'
 import { HoldfastError, messageOf } from '../../errors.ts'
+import type { UserData } from '../cloud.ts'
 import type { Identity } from '../surroundings.ts'
 import { sendElsewhere } from './daemon-balancer.ts'
 import { type HeldCluster, type Runtime, updateCluster, updateMachine } from './daemon-state.ts'
-import type { LocalMachine, MachineAssets } from './parts.ts'
+import type { LocalMachine } from './parts.ts'
 import { withDeath } from './reconcile.ts'
 import { localPaths, makePrivateFolder, removeClusterFolder, writeRecord } from './records.ts'
 import { contains, nextAddress } from './records-names.ts'
@@ -29,6 +30,10 @@ export function startNew(
   const declared = held.cluster.groups[group]
   const network = held.cluster.network
   if (!declared || !network) return
+  const { userData, assets } = declared
+  if (!assets) {
+    throw new HoldfastError('assets-missing', `Group ${group} says not what its machines are made of`)
+  }
   const suffix = freeSuffix(runtime)
   const id = `${group}-${suffix}`
   const address = nextAddress(network.cidr, takenAddresses(held), held.cluster.lastAddress)
@@ -42,6 +47,7 @@ export function startNew(
     device: `${home.prefix}-${suffix}`,
     state: 'starting',
     bootedAt: new Date(runtime.now()).toISOString(),
+    made: { userData, assets },
   }
   held.machines.set(id, machine)
   held.busy.set(id, 'starting')
@@ -89,17 +95,14 @@ export function restart(runtime: Runtime, held: HeldCluster, id: string, open: O
 
 async function boot(runtime: Runtime, held: HeldCluster, id: string, open: OpenSocket): Promise<void> {
   const machine = held.machines.get(id)
-  const group = machine && held.cluster.groups[machine.group]
-  if (!machine || !group) throw new HoldfastError('machine-missing', `${id} has no record any more`)
-  if (!group.assets)
-    throw new HoldfastError('assets-missing', `Group ${group.name} says not what its machines are made of`)
+  if (!machine?.made) throw new HoldfastError('machine-missing', `${id} has no whole record any more`)
   await makePrivateFolder(localPaths(runtime.home).machineSocketDir(held.name, id))
   await open(held, id)
   const started = await runtime.actions.startMachine(
     runtime.home,
     machine,
-    identityOf(held, machine),
-    group.assets satisfies MachineAssets,
+    identityOf(held, machine, machine.made.userData),
+    machine.made.assets,
   )
   await updateMachine(runtime.home, held, id, ({ restart: _done, trouble: _gone, ...now }) => ({
     ...now,
@@ -212,19 +215,16 @@ function inBackground(
     })
 }
 
-export function identityOf(held: HeldCluster, machine: LocalMachine): Identity {
-  const group = held.cluster.groups[machine.group]
+function identityOf(held: HeldCluster, machine: LocalMachine, userData: UserData): Identity {
   const endpoint = held.cluster.endpoint
-  if (!group || !endpoint) {
+  if (!endpoint) {
     throw new HoldfastError(
       'endpoint-missing',
       `${held.name} has no endpoint yet, so ${machine.id} cannot start`,
-      {
-        remedy: 'Create the endpoint before the groups.',
-      },
+      { remedy: 'Create the endpoint before the groups.' },
     )
   }
-  return { ...group.userData, machineId: machine.id, zone: machine.zone, address: machine.address, endpoint }
+  return { ...userData, machineId: machine.id, zone: machine.zone, address: machine.address, endpoint }
 }
 
 export function takenAddresses(held: HeldCluster): Set<string> {

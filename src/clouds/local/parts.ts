@@ -50,6 +50,8 @@ export interface LocalMachine extends Machine {
   device: string
   /** The nspawn process and its start time in clock ticks, so that a reused pid is noticed. */
   process?: { pid: number; startTime: string }
+  /** What it was made from; a later change of its group is for later machines, also when it reboots. */
+  made?: { userData: UserData; assets: MachineAssets }
   /** It is to start again on its own disk with its own id: what for. Written before it is stopped. */
   restart?: string
   /** It is to go away: what for. */
