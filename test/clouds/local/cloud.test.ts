@@ -1,0 +1,74 @@
+import { existsSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { rangeProblems } from '../../../src/clouds/local/cloud-check.ts'
+import { localPaths } from '../../../src/clouds/local/records.ts'
+import type { Declaration } from '../../../src/spec/types.ts'
+import { cloudConformance } from '../../conformance/cloud.ts'
+import { setUpBench } from './bench.ts'
+
+cloudConformance('local, on an imagined host', async () => {
+  const bench = setUpBench()
+  await bench.start()
+  return {
+    cloud: bench.cloud,
+    zones: ['a', 'b'],
+    agentSha256: 'none',
+    patienceMs: 3_000,
+    async close() {
+      expect(bench.world.violations).toEqual([])
+      await bench.close()
+    },
+  }
+})
+
+describe('what a look costs', () => {
+  test('looking at nothing starts no process and makes no folder', async () => {
+    const bench = setUpBench()
+
+    expect(await bench.cloud.clusters()).toEqual([])
+    expect(await bench.cloud.observe('c')).toEqual({ groups: [], machines: [], volumes: [] })
+    expect(await bench.cloud.status()).toBeUndefined()
+    expect(existsSync(localPaths(bench.home).root)).toBe(false)
+    await bench.close()
+  })
+})
+
+describe('ranges that meet a route of this host', () => {
+  const declaration = (networking: object) =>
+    ({ cluster: { spec: { networking } }, groups: [] }) as unknown as Declaration
+  const routes = [
+    { cidr: '10.244.3.0/24', device: 'docker0' },
+    { cidr: '10.213.0.0/24', device: 'hf-000000-0' },
+  ]
+
+  test('each is named with its route', () => {
+    const given = declaration({
+      podCidr: '10.244.0.0/16',
+      serviceCidr: '10.96.0.0/12',
+      machineCidr: '10.213.0.0/24',
+    })
+
+    expect(rangeProblems(given, routes)).toMatchObject([
+      {
+        severity: 'error',
+        path: 'spec.networking.podCidr',
+        message: expect.stringContaining('10.244.3.0/24 (docker0)'),
+      },
+      {
+        severity: 'error',
+        path: 'spec.networking.machineCidr',
+        message: expect.stringContaining('hf-000000-0'),
+      },
+    ])
+  })
+
+  test("a cluster's own bridge is no obstacle to itself", () => {
+    const given = declaration({
+      podCidr: '10.245.0.0/16',
+      serviceCidr: '10.96.0.0/12',
+      machineCidr: '10.213.0.0/24',
+    })
+
+    expect(rangeProblems(given, routes, 'hf-000000-0')).toEqual([])
+  })
+})
