@@ -18,10 +18,12 @@ import { type Home, resolveHome } from '../../src/home.ts'
 import { type FakeApiserver, fakeApiserver } from './tls-server.ts'
 
 const possible = process.getuid?.() === 0 && existsSync('/usr/sbin/haproxy')
-const endpoint = { address: '127.77.0.9', port: 16443 }
+// Loopback addresses of this process's own: others may run the same test at the same time.
+const range = `127.77.${1 + (process.pid % 250)}`
+const endpoint = { address: `${range}.9`, port: 16443 }
 const cluster: LocalCluster = { name: 'try', index: 0, endpoint, groups: {} }
-const one = { name: 'one', address: '127.77.0.1' }
-const two = { name: 'two', address: '127.77.0.2' }
+const one = { name: 'one', address: `${range}.1` }
+const two = { name: 'two', address: `${range}.2` }
 
 /** Asks through the endpoint on a new connection. */
 const ask = (path = '/', timeoutMs = 1_000): Promise<string> =>

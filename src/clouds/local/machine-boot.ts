@@ -36,9 +36,9 @@ mount --make-rshared /
 if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
   mount -o remount,bind,rw /sys/fs/cgroup
 else
-  for hierarchy in /sys/fs/cgroup/*/; do
-    mountpoint -q "$hierarchy" && mount -o remount,bind,rw "$hierarchy"
-  done
+  while read -r _ hierarchy kind _; do
+    case "$hierarchy $kind" in "/sys/fs/cgroup/"*" cgroup"*) mount -o remount,bind,rw "$hierarchy" ;; esac
+  done </proc/mounts
 fi
 mount -o remount,bind,rw /proc/sys
 mkdir -p /etc/kubernetes/manifests

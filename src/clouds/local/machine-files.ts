@@ -34,6 +34,10 @@ const linkedTools = ['kubelet', 'kubeadm', 'kubectl', 'containerd', 'ctr', 'etcd
  * host's settings, now that /proc/sys is writable; kernel modules are the host's to load.
  */
 const maskedUnits = [
+  // nspawn would start the machine again by itself, with a link that is on no bridge. The cloud reboots.
+  'ctrl-alt-del.target',
+  'kexec.target',
+  'reboot.target',
   'dev-hugepages.mount',
   'dev-mqueue.mount',
   'kmod-static-nodes.service',

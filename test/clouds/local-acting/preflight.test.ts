@@ -1,0 +1,231 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { parseOsRelease, preflight } from '../../../src/clouds/local/preflight.ts'
+import { type HostFacts, preflightProblems, type Wanted } from '../../../src/clouds/local/preflight-rules.ts'
+import { resolveHome } from '../../../src/home.ts'
+
+const gib = 1024 ** 3
+const good: HostFacts = {
+  root: true,
+  distribution: { id: 'debian', like: [], version: '12' },
+  architecture: 'x64',
+  memory: { total: 8 * gib, available: 6 * gib },
+  disk: [
+    { path: '/home', what: 'home', free: 50 * gib, writable: true },
+    { path: '/cache', what: 'cache', free: 50 * gib, writable: true },
+    { path: '/go', what: 'go', free: 50 * gib, writable: true },
+  ],
+  missingTools: [],
+  hasApt: true,
+  go: { version: 'go1.26' },
+  cgroup: { version: 2, controllers: ['cpu', 'cpuset', 'io', 'memory', 'pids'] },
+  loopControl: true,
+  fuse: true,
+  overlay: { works: true },
+  links: [{ kind: 'bridge', works: true }],
+  inotify: { instances: 128, writable: true },
+}
+const wanted: Wanted = { machines: 4, volumesGib: 12, build: 'needed' }
+const only = (what: 'home' | 'cache' | 'go', change: object) =>
+  good.disk.map((disk) => (disk.what === what ? { ...disk, ...change } : disk))
+const lines = (facts: Partial<HostFacts>, changes: Partial<Wanted> = {}) =>
+  preflightProblems({ ...good, ...facts }, { ...wanted, ...changes }).map(
+    ({ severity, path, message }) => `${severity} ${path}: ${message}`,
+  )
+
+describe('preflight', () => {
+  test('a good host has no problem', () => {
+    expect(lines({})).toEqual([])
+  })
+
+  const cases: [
+    name: string,
+    facts: Partial<HostFacts>,
+    changes: Partial<Wanted>,
+    expected: RegExp | undefined,
+  ][] = [
+    ['not root', { root: false, overlay: { works: false }, links: [] }, {}, /^error host.user: .*root/],
+    [
+      'a processor we have nothing for',
+      { architecture: 'riscv64' },
+      {},
+      /^error host.architecture: .*riscv64/,
+    ],
+    [
+      'another distribution',
+      { distribution: { id: 'arch', like: [], version: '' } },
+      {},
+      /^warning host.distribution: arch/,
+    ],
+    [
+      'a child of Debian',
+      { distribution: { id: 'mint', like: ['ubuntu', 'debian'], version: '' } },
+      {},
+      undefined,
+    ],
+    [
+      'too little memory',
+      { memory: { total: 2 * gib, available: gib } },
+      {},
+      /^error host.memory: 4 machines need 3.0 GiB of memory, this host has 2.0 GiB/,
+    ],
+    [
+      'little memory at the moment',
+      { memory: { total: 8 * gib, available: gib } },
+      {},
+      /^warning host.memory: .*1.0 GiB is available now/,
+    ],
+    ['one machine only', { memory: { total: 2 * gib, available: gib } }, { machines: 1 }, undefined],
+    [
+      'no room for Go',
+      { disk: only('go', { free: 8 * gib }) },
+      {},
+      /^error host.disk.go: Go's caches need 9.0 GiB of disk, 8.0 GiB is free at \/go/,
+    ],
+    [
+      'no room for Go that may not be needed',
+      { disk: only('go', { free: 8 * gib }) },
+      { build: 'maybe' },
+      /^warning host.disk.go/,
+    ],
+    [
+      'no room for Go that is not needed',
+      { disk: only('go', { free: 0, writable: false }) },
+      { build: 'no' },
+      undefined,
+    ],
+    [
+      'no room for assets',
+      { disk: only('cache', { free: 2 * gib }) },
+      { build: 'maybe' },
+      /^error host.disk.cache/,
+    ],
+    ['assets are there already', { disk: only('cache', { free: 0 }) }, { build: 'no' }, undefined],
+    [
+      'a full home',
+      { disk: only('home', { free: gib / 2 }) },
+      {},
+      /^error host.disk.home: the machines need 1.0 GiB of disk, 0.5 GiB is free at \/home/,
+    ],
+    [
+      'volumes larger than the disk',
+      { disk: only('home', { free: 5 * gib }) },
+      {},
+      /^warning host.disk.home: The volumes may grow to 12 GiB, 5.0 GiB is free/,
+    ],
+    [
+      'a home that cannot be written to',
+      { disk: only('home', { writable: false }) },
+      {},
+      /^error host.disk.home: \/home cannot be written to/,
+    ],
+    [
+      'missing tools that apt brings',
+      { missingTools: [{ tool: 'nft', package: 'nftables', reason: 'lets through' }] },
+      {},
+      undefined,
+    ],
+    [
+      'missing tools without apt',
+      { hasApt: false, missingTools: [{ tool: 'nft', package: 'nftables', reason: 'lets through' }] },
+      {},
+      /^error host.tools: nft is missing/,
+    ],
+    ['no Go for a build', { go: undefined }, {}, /^error host.go/],
+    ['no Go, perhaps no build', { go: undefined }, { build: 'maybe' }, /^warning host.go/],
+    ['no Go, no build', { go: undefined }, { build: 'no' }, undefined],
+    [
+      'no control groups',
+      { cgroup: { version: undefined, controllers: [] } },
+      {},
+      /^error host.cgroup: No control groups/,
+    ],
+    [
+      'no memory controller',
+      { cgroup: { version: 2, controllers: ['cpu', 'cpuset', 'pids'] } },
+      {},
+      /^error host.cgroup: .*controllers memory are missing \(version 2\)/,
+    ],
+    [
+      'version 1 with all',
+      {
+        cgroup: {
+          version: 1,
+          controllers: 'rw cpu cpuacct cpuset memory devices freezer blkio pids'.split(' '),
+        },
+      },
+      {},
+      undefined,
+    ],
+    [
+      'version 1 without freezer',
+      { cgroup: { version: 1, controllers: 'cpu cpuacct cpuset memory devices blkio pids'.split(' ') } },
+      {},
+      /^error host.cgroup: .*freezer/,
+    ],
+    ['no loop devices', { loopControl: false }, {}, /^error host.loop/],
+    ['no FUSE', { fuse: false }, {}, /^warning host.fuse/],
+    [
+      'a home on an overlay',
+      { overlay: { works: false, reason: 'wrong fs type' } },
+      {},
+      /^error host.overlay: .*: wrong fs type/,
+    ],
+    [
+      'no VXLAN',
+      { links: [{ kind: 'vxlan', works: false, reason: 'Unknown device type.' }] },
+      {},
+      /^error host.network.vxlan: .*Unknown device type/,
+    ],
+    [
+      'too few inotify instances for ever',
+      { inotify: { instances: 128, writable: false } },
+      {},
+      /^error host.inotify: .*128/,
+    ],
+    ['enough inotify instances', { inotify: { instances: 8192, writable: false } }, {}, undefined],
+  ]
+  test.each(cases)('%s', (_name, facts, changes, expected) => {
+    const found = lines(facts, changes)
+
+    if (!expected) expect(found).toEqual([])
+    else {
+      expect(found).toHaveLength(1)
+      expect(found[0]).toMatch(expected)
+    }
+  })
+
+  test('everything is told at once, and each error says what to do', () => {
+    const problems = preflightProblems(
+      { ...good, loopControl: false, memory: { total: 0, available: 0 }, go: undefined },
+      wanted,
+    )
+
+    expect(problems.map(({ path }) => path)).toEqual(['host.memory', 'host.go', 'host.loop'])
+    for (const problem of problems) expect(problem.remedy).toMatch(/^[A-Z].*\.$/)
+  })
+
+  test('os-release with and without quotes', () => {
+    expect(parseOsRelease('ID=ubuntu\nID_LIKE="debian"\nVERSION_ID="24.04"\n')).toEqual({
+      id: 'ubuntu',
+      like: ['debian'],
+      version: '24.04',
+    })
+    expect(parseOsRelease('')).toEqual({ id: '', like: [], version: '' })
+  })
+
+  test('looks at this host and leaves nothing in the home', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'hf-preflight-'))
+    const home = resolveHome({ HOLDFAST_HOME: folder })
+
+    const problems = await preflight(home, { machines: 1, build: 'no' })
+
+    for (const { severity, message } of problems) expect([severity, message]).not.toContain(undefined)
+    expect(await readdir(folder)).toEqual([])
+    const tooMany = await preflight(home, { machines: 100_000, build: 'no' })
+    expect(tooMany.map(({ path }) => path)).toContain('host.memory')
+    await rm(folder, { recursive: true })
+  })
+})
