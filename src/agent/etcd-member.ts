@@ -8,6 +8,7 @@ import { observeEtcd, type Seen } from './etcd-observe.ts'
 import type { EtcdSeat } from './etcd-seat.ts'
 
 const busyPauseMs = 100
+const foundingPauseMs = 300
 const idlePauseMs = 4_000
 
 /** One etcd member of this machine's seat: observe, decide, act, for ever. */

@@ -9,7 +9,7 @@ import { podFile, renderEtcdPod } from '../etcd/static-pod.ts'
 import type { EtcdName } from '../spec/types.ts'
 import { command } from './command.ts'
 import { folders } from './context.ts'
-import { writeIfChanged } from './files.ts'
+import { readIfThere, writeIfChanged } from './files.ts'
 
 const foundingUnit = (etcd: EtcdName): string => `holdfast-found-${etcd}`
 const manifest = (etcd: EtcdName): string => join(folders.manifests, podFile(etcd))
@@ -21,8 +21,9 @@ export async function runningAs(etcd: EtcdName): Promise<'no' | 'founding' | 'po
     () => false,
   )
   if (isThere) return 'pod'
-  const state = await command('systemctl', ['is-active', foundingUnit(etcd)]).catch(() => 'inactive')
-  return state.trim() === 'active' ? 'founding' : 'no'
+  // systemd keeps a transient unit's file for as long as the unit is loaded: no process is needed to ask.
+  const founding = await readIfThere(`/run/systemd/transient/${foundingUnit(etcd)}.service`)
+  return founding === undefined ? 'no' : 'founding'
 }
 
 /**
@@ -30,10 +31,8 @@ export async function runningAs(etcd: EtcdName): Promise<'no' | 'founding' | 'po
  * carries `--initial-cluster-state=new`, so no restart with a lost disk can found a second cluster.
  */
 export async function startFounding(member: MemberFlags): Promise<void> {
-  const unit = foundingUnit(member.etcd)
-  await command('systemctl', ['reset-failed', unit]).catch(() => {})
   await command('systemd-run', [
-    `--unit=${unit}`,
+    `--unit=${foundingUnit(member.etcd)}`,
     '--collect',
     '--quiet',
     '--property=LimitNOFILE=65536',
@@ -43,6 +42,7 @@ export async function startFounding(member: MemberFlags): Promise<void> {
 }
 
 export async function stopFounding(etcd: EtcdName): Promise<void> {
+  if ((await runningAs(etcd)) !== 'founding') return
   await command('systemctl', ['stop', foundingUnit(etcd)], { timeoutMs: 30_000 }).catch(() => {})
 }
 
