@@ -34,9 +34,3 @@ export function durationMs(text: string): number {
   const units: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
   return Number(match[1]) * (units[match[2] ?? 's'] ?? 1000)
 }
-
-export const commaList = (text: string): string[] =>
-  text
-    .split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== '')

@@ -1,5 +1,6 @@
 import type { CloudStep } from '../clouds/cloud.ts'
 import type { Problem } from '../errors.ts'
+import type { QuorumLine } from '../plan/quorum-line.ts'
 import type { Cli, CommonOptions } from './context.ts'
 import { formatProblem } from './format-error.ts'
 import { printData } from './print.ts'
@@ -7,6 +8,8 @@ import { printData } from './print.ts'
 export interface ShownPlan {
   cluster: string
   steps: readonly CloudStep[]
+  /** etcd after each step, where that is known. */
+  quorum?: readonly QuorumLine[]
   problems: readonly Problem[]
 }
 
@@ -15,7 +18,7 @@ export function showPlan(cli: Cli, plan: ShownPlan, options: CommonOptions, stat
   if (options.output !== undefined && options.output !== 'table') {
     printData(
       cli,
-      { cluster: plan.cluster, state, steps: plan.steps, problems: plan.problems },
+      { cluster: plan.cluster, state, steps: plan.steps, quorum: plan.quorum, problems: plan.problems },
       options.output,
     )
     return
@@ -24,9 +27,10 @@ export function showPlan(cli: Cli, plan: ShownPlan, options: CommonOptions, stat
   if (state === 'declared')
     io.out(`Cluster ${colours.bold(plan.cluster)} is declared; nothing is made yet.\n`)
   io.out(`${headline(plan, state)}\n`)
-  for (const step of plan.steps) {
+  for (const [index, step] of plan.steps.entries()) {
     const mark = /^(delete|terminate)/.test(step.action) ? colours.red('-') : colours.green('+')
-    io.out(`  ${mark} ${colours.bold(step.where)}: ${step.reason}\n`)
+    const etcd = etcdAfter(step, plan.quorum?.[index])
+    io.out(`  ${mark} ${colours.bold(step.where)}: ${step.reason}${colours.dim(etcd)}\n`)
   }
   for (const problem of plan.problems) io.out(`${formatProblem(problem, colours)}\n`)
   if (state === 'done' || plan.steps.length === 0) return
@@ -34,6 +38,13 @@ export function showPlan(cli: Cli, plan: ShownPlan, options: CommonOptions, stat
 }
 
 type PlanState = 'declared' | 'planned' | 'deletion' | 'done'
+
+/** What a step does to the quorum; nothing for a step that cannot touch it. */
+function etcdAfter(step: CloudStep, line: QuorumLine | undefined): string {
+  if (!line || step.action !== 'set-group' || step.group.role !== 'master') return ''
+  const { running, voters, mayLose, quorum } = line
+  return ` (etcd then: ${running} of ${voters} voters run, ${quorum ? `${mayLose} may be lost` : 'no majority yet'})`
+}
 
 function headline({ cluster, steps }: ShownPlan, state: PlanState): string {
   const count = steps.length === 1 ? '1 step' : `${steps.length} steps`

@@ -2,6 +2,7 @@ import type { CloudStep } from '../clouds/cloud.ts'
 import type { Problem } from '../errors.ts'
 import { applyProblems } from '../plan/apply-problems.ts'
 import { planApply } from '../plan/create.ts'
+import { type QuorumLine, simulateQuorum } from '../plan/quorum-line.ts'
 import { validateDeclaration } from '../spec/validate.ts'
 import { type Declared, readDeclared } from './declared.ts'
 import type { Operation } from './operation.ts'
@@ -12,6 +13,8 @@ export interface Plan {
   declared: Declared
   /** The very array that `applyCluster` carries out. */
   steps: readonly CloudStep[]
+  /** etcd after each step. */
+  quorum: readonly QuorumLine[]
   problems: readonly Problem[]
 }
 
@@ -25,10 +28,12 @@ export async function planCluster(operation: Operation, cluster: string): Promis
     cloud.check(declaration),
     operation.agent(),
   ])
+  const steps = planApply(declaration, inventory, { agentSha256: agent.sha256 })
   return {
     cluster,
     declared,
-    steps: planApply(declaration, inventory, { agentSha256: agent.sha256 }),
+    steps,
+    quorum: simulateQuorum(steps, inventory),
     problems: [...validateDeclaration(declaration), ...applyProblems(declaration, inventory), ...found],
   }
 }
