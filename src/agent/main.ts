@@ -56,6 +56,6 @@ async function start(): Promise<void> {
 
 const work = process.argv[2] === 'certificates' ? answerCertificates() : start()
 work.catch((error: unknown) => {
-  print(`ended: ${messageOf(error)}${error instanceof Error ? `\n${error.stack}` : ''}`)
+  process.stderr.write(`ended: ${messageOf(error)}${error instanceof Error ? `\n${error.stack}` : ''}\n`)
   process.exitCode = 1
 })
