@@ -42,7 +42,8 @@ export async function fakeApiserver(name: string, address: string, port: number)
   })
 }
 
-async function selfSigned(name: string): Promise<{ key: string; cert: string }> {
+/** PEM texts of a new key and certificate. */
+export async function selfSigned(name: string): Promise<{ key: string; cert: string }> {
   const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({

@@ -1,10 +1,12 @@
 import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { get } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { resolveAssets } from '../../src/assets/resolve.ts'
+import { balancerState, ensureBalancer, stopBalancer } from '../../src/balancer/haproxy.ts'
 import {
   findMachines,
   initPid,
@@ -29,6 +31,7 @@ import { silent } from '../../src/events.ts'
 import { type Home, resolveHome } from '../../src/home.ts'
 import { localHost, sha256OfFile } from '../../src/hosts/local.ts'
 import { nspawnHost } from '../../src/hosts/nspawn.ts'
+import { selfSigned } from '../balancer/tls-server.ts'
 import { hostConformance } from '../conformance/host.ts'
 
 const pauseImage = 'registry.k8s.io/pause:3.10.2'
@@ -121,6 +124,7 @@ afterAll(async () => {
     await killMachine(home, machine)
     await removeMachine(home, machine)
   }
+  if (cluster) await stopBalancer(home, cluster)
   if (cluster) await deleteNetwork(home, cluster)
   await rm(folder, { recursive: true, force: true })
 })
@@ -203,6 +207,81 @@ describe('three machines on a bridge', () => {
 })
 
 hostConformance('nspawn', async () => ({ host: host(at(0)), folder: '/root/conformance' }))
+
+describe('the balancer before machines', () => {
+  const server = `
+    const { readFileSync } = require('node:fs')
+    const options = { key: readFileSync('/root/tls/key'), cert: readFileSync('/root/tls/cert') }
+    require('node:https').createServer(options, (request, response) => response.end(require('node:os').hostname())).listen(6443)`
+
+  test('a machine that is switched off is out within a second; what was on its way there is tried elsewhere', async () => {
+    const { key, cert } = await selfSigned('apiserver')
+    for (const machine of machines) {
+      await host(machine).writeFile('/root/tls/key', key)
+      await host(machine).writeFile('/root/tls/cert', cert)
+      await host(machine).writeFile('/root/tls/server.cjs', server)
+      await host(machine).run([
+        'systemd-run',
+        '--unit=apiserver',
+        '/opt/holdfast/node',
+        '/root/tls/server.cjs',
+      ])
+    }
+    const endpoint = { address: cluster.network?.gateway ?? '', port: 6443 }
+    cluster.endpoint = endpoint
+    const targets = machines.map(({ id, address }) => ({ name: id, address }))
+    await ensureBalancer(home, cluster, targets, { machineRoot: assets.machineRoot })
+    const state = async () =>
+      (await balancerState(home, cluster))?.servers.filter((each) => each.state === 'up').length
+    expect(await waitFor(async () => (await state()) === 3, 10_000)).toBe(true)
+
+    let killed = 0
+    const asked: Promise<{ ok: boolean; startedAt: number; tookMs: number }>[] = []
+    const ask = async (startedAt = performance.now()) => {
+      const ok = await askOnce(endpoint).then(
+        () => true,
+        () => false,
+      )
+      return { ok, startedAt, tookMs: performance.now() - startedAt }
+    }
+    for (let index = 0; index < 80; index++) {
+      if (index === 20) {
+        killed = performance.now()
+        void killMachine(home, at(2))
+      }
+      asked.push(ask())
+      await sleep(50)
+    }
+    const results = await Promise.all(asked)
+    const out = await waitFor(async () => (await state()) === 2, 1_000)
+
+    expect(out).toBe(true)
+    const failed = results.filter(({ ok }) => !ok)
+    // Those that were established at that very moment cannot be saved.
+    expect(failed.length).toBeLessThanOrEqual(2)
+    for (const { startedAt } of failed) expect(startedAt - killed).toBeLessThan(500)
+    expect(Math.max(...results.filter(({ ok }) => ok).map(({ tookMs }) => tookMs))).toBeLessThan(1_000)
+    await stopBalancer(home, cluster)
+    await start(at(2))
+    await untilBooted(at(2))
+  })
+})
+
+/** On a new connection, at most a second. */
+function askOnce(endpoint: { address: string; port: number }): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const options = {
+      host: endpoint.address,
+      port: endpoint.port,
+      rejectUnauthorized: false,
+      agent: false,
+      timeout: 1_000,
+    }
+    const request = get(options, (response) => response.resume().on('end', resolve).on('error', reject))
+    request.on('timeout', () => request.destroy(new Error('no answer')))
+    request.on('error', reject)
+  })
+}
 
 describe('volumes and machines that die', () => {
   const volume: LocalVolume = {
