@@ -1,0 +1,166 @@
+import { majority, mayRemoveVoter } from '../../src/quorum/majority.ts'
+import type { ClusterView } from '../../src/quorum/member.ts'
+
+/**
+ * etcd as far as membership and acknowledged writes go: logs on disks, a leader that is the longest log
+ * among a majority of voters that run, and etcd's own rules for changing members
+ * (etcd server/etcdserver/server.go: mayAddMember, mayRemoveMember, mayPromote; strict reconfiguration on).
+ */
+export type Entry =
+  | { put: string }
+  | { add: string; seat: string; learner: boolean }
+  | { remove: string }
+  | { promote: string }
+  | { name: string; of: string }
+
+export interface MemberData {
+  clusterId: string
+  memberId: string
+  log: Entry[]
+  corrupt?: true
+}
+
+export interface ModelMember {
+  id: string
+  /** The peer URL stands for it. */
+  seat: string
+  learner: boolean
+  /** Its name was published: it has started once. */
+  started: boolean
+}
+
+export class EtcdRefusal extends Error {}
+
+export function membersOf(log: readonly Entry[]): Map<string, ModelMember> {
+  const members = new Map<string, ModelMember>()
+  for (const entry of log) {
+    if ('add' in entry) {
+      members.set(entry.add, { id: entry.add, seat: entry.seat, learner: entry.learner, started: false })
+    } else if ('remove' in entry) members.delete(entry.remove)
+    else if ('promote' in entry) {
+      const member = members.get(entry.promote)
+      if (member) members.set(member.id, { ...member, learner: false })
+    } else if ('of' in entry) {
+      const member = members.get(entry.of)
+      if (member) members.set(member.id, { ...member, started: true })
+    }
+  }
+  return members
+}
+
+export const removedBy = (log: readonly Entry[], id: string): boolean =>
+  log.some((entry) => 'remove' in entry && entry.remove === id)
+
+/** A majority of voters that run, and the longest log among them. */
+export interface Group {
+  clusterId: string
+  log: Entry[]
+  members: Map<string, ModelMember>
+  alive: MemberData[]
+}
+
+/** Every cluster that has a leader among the processes that run. Never two of one id: majorities meet. */
+export function groups(running: readonly MemberData[]): Group[] {
+  const found: Group[] = []
+  for (const clusterId of new Set(running.map((data) => data.clusterId))) {
+    const here = running.filter((data) => data.clusterId === clusterId)
+    for (const candidate of [...here].sort((one, other) => other.log.length - one.log.length)) {
+      const members = membersOf(candidate.log)
+      const voters = [...members.values()].filter(({ learner }) => !learner)
+      const alive = here.filter((data) => members.has(data.memberId))
+      const voting = alive.filter((data) => voters.some(({ id }) => id === data.memberId))
+      if (!voting.includes(candidate) || voting.length < majority(voters.length)) continue
+      found.push({ clusterId, log: candidate.log, members, alive })
+      break
+    }
+  }
+  return found
+}
+
+/** Appends to the leader and to those that `reach` lets through, but always to a majority of voters. */
+export function commit(group: Group, entry: Entry, reach: (data: MemberData) => boolean = () => true): void {
+  group.log.push(entry)
+  const voters = [...group.members.values()].filter(({ learner }) => !learner).map(({ id }) => id)
+  let have = 0
+  for (const data of group.alive) {
+    const votes = voters.includes(data.memberId)
+    const left = majority(voters.length) - have
+    if (data.log === group.log || reach(data) || (votes && left > 0)) {
+      if (data.log !== group.log) data.log = [...group.log]
+      if (votes) have += 1
+    }
+  }
+  group.members = membersOf(group.log)
+}
+
+/** What time brings: followers catch up, names are published. */
+export function settle(group: Group): void {
+  for (const data of group.alive) {
+    if (data.log !== group.log) data.log = [...group.log]
+    const member = group.members.get(data.memberId)
+    if (member && !member.started) commit(group, { name: member.seat, of: member.id })
+  }
+}
+
+const voted = (group: Group) => [...group.members.values()].filter(({ learner }) => !learner)
+const isAlive = (group: Group, id: string): boolean => group.alive.some((data) => data.memberId === id)
+
+export function addLearner(group: Group, id: string, seat: string): void {
+  if (voted(group).some((voter) => !isAlive(group, voter.id))) throw new EtcdRefusal('unhealthy cluster')
+  const members = [...group.members.values()]
+  if (members.some((member) => member.seat === seat)) throw new EtcdRefusal('Peer URLs already exists')
+  if (members.some(({ learner }) => learner)) throw new EtcdRefusal('too many learner members in cluster')
+  commit(group, { add: id, seat, learner: true })
+}
+
+export function removeMember(group: Group, id: string): void {
+  const member = group.members.get(id)
+  if (!member) throw new EtcdRefusal('member not found')
+  if (!member.learner) {
+    const rest = voted(group).filter((voter) => voter.id !== id)
+    const started = rest.filter((voter) => voter.started).length
+    if (rest.length === 0 || started < majority(rest.length)) {
+      throw new EtcdRefusal('not enough started members')
+    }
+    const active = voted(group).filter((voter) => isAlive(group, voter.id)).length
+    if (isAlive(group, id) && active - 1 < majority(voted(group).length)) {
+      throw new EtcdRefusal('unhealthy cluster')
+    }
+    const voters = voted(group).map((voter) => ({ id: voter.id, healthy: isAlive(group, voter.id) }))
+    if (!mayRemoveVoter(voters, id))
+      throw new Error(`removing ${id} left the healthy voters without majority`)
+  }
+  commit(group, { remove: id })
+}
+
+export function promote(group: Group, id: string): void {
+  if (!group.members.get(id)?.learner) throw new EtcdRefusal('can only promote a learner member')
+  const data = group.alive.find((one) => one.memberId === id)
+  if (!data || data.log.length < group.log.length) throw new EtcdRefusal('not in sync with leader')
+  commit(group, { promote: id })
+}
+
+/** What an agent sees that asks every seat's process; `first` chooses whose answer counts. */
+export function viewOf(
+  running: readonly MemberData[],
+  first: <T>(answers: readonly T[]) => T | undefined,
+): ClusterView | undefined {
+  const led = first(groups(running))
+  const some = led ?? first(running)
+  if (!some) return undefined
+  const members = [...(led ? led.members : membersOf(some.log)).values()]
+  return {
+    quorum: led !== undefined,
+    clusterId: some.clusterId,
+    members: members.map((member) => {
+      const healthy = led !== undefined && isAlive(led, member.id)
+      return {
+        id: member.id,
+        name: member.started ? member.seat : '',
+        isLearner: member.learner,
+        healthy,
+        ...(member.learner ? { caughtUp: healthy } : {}),
+      }
+    }),
+  }
+}
