@@ -36,12 +36,11 @@ function filesBelow(folder: string): SourceFile[] {
     })
 }
 
-/** Without comments and without what stands in quotes. */
-const code = (text: string): string =>
-  text
-    .replaceAll(/\/\*[\s\S]*?\*\//g, '')
-    .replaceAll(/(^|\s)\/\/.*$/gm, '$1')
-    .replaceAll(/'(?:[^'\\\n]|\\.)*'/g, "''")
+const withoutComments = (text: string): string =>
+  text.replaceAll(/\/\*[\s\S]*?\*\//g, '').replaceAll(/(^|\s)\/\/.*$/gm, '$1')
+
+/** Without what stands in quotes either. */
+const code = (text: string): string => withoutComments(text).replaceAll(/'(?:[^'\\\n]|\\.)*'/g, "''")
 
 const below = (...folders: string[]) =>
   files.filter(({ path }) => folders.some((folder) => path.startsWith(`src/${folder}/`)))
@@ -134,7 +133,7 @@ describe('size and dead code', () => {
     const all = [...files, ...filesBelow('test'), ...tryFilesBelow('scripts'), ...tryFilesBelow('bench')]
     const uses = new Map<string, number>()
     for (const { text } of all) {
-      for (const word of code(text).match(/[A-Za-z_$][\w$]*/g) ?? [])
+      for (const word of withoutComments(text).match(/[A-Za-z_$][\w$]*/g) ?? [])
         uses.set(word, (uses.get(word) ?? 0) + 1)
     }
     const unused = files.flatMap(({ path, text }) =>

@@ -21,7 +21,7 @@ export interface Operation {
   localCloud(): Promise<LocalCloud>
   /** The agent's bundle; made once. */
   agent(): Promise<{ path: string; sha256: string }>
-  /** What machines are made from, fetched or built where it is missing; once. */
+  /** What machines are made from, fetched or built where it is missing, after the host's own packages; once. */
   assets(kubernetesVersion: string): Promise<MachineAssets>
   /** What this machine lacks to hold a cluster. */
   preflight(): Promise<Problem[]>
@@ -68,7 +68,11 @@ export function openOperation(options: OperationOptions): Operation {
   })
   const assetsOf = new Map<string, Promise<MachineAssets>>()
   const resolve = async (kubernetesVersion: string): Promise<MachineAssets> => {
-    const { resolveAssets } = await import('../assets/resolve.ts')
+    const [{ resolveAssets }, { installMissing }] = await Promise.all([
+      import('../assets/resolve.ts'),
+      import('../assets/host-packages.ts'),
+    ])
+    await installMissing(report)
     const [resolved, bundle] = await Promise.all([
       resolveAssets({ kubernetesVersion, cache: home.cache, report }),
       agent(),

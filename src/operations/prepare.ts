@@ -20,7 +20,5 @@ export async function prepareMachine(operation: Operation, cluster: ClusterSpec)
       'Nothing was changed.',
     )
   }
-  const { installMissing } = await import('../assets/host-packages.ts')
-  await installMissing(operation.report)
   await operation.assets(cluster.spec.kubernetesVersion)
 }

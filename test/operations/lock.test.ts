@@ -1,0 +1,71 @@
+import { hostname } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { withOperationLock } from '../../src/operations/lock.ts'
+import { keys } from '../../src/store/keys.ts'
+import { type TestOperation, testOperation } from './support.ts'
+
+let setup: TestOperation
+beforeEach(() => {
+  setup = testOperation()
+})
+afterEach(() => setup.remove())
+
+const record = (holder: string) =>
+  JSON.stringify({
+    holder,
+    nonce: 'n',
+    epoch: 1,
+    acquiredAtMs: Date.now(),
+    expiresAtMs: Date.now() + 60_000,
+  })
+
+test('a second operation waits for the first and names its process', async () => {
+  const order: string[] = []
+  const first = withOperationLock(setup.operation, 'try', async () => {
+    order.push('first begins')
+    await sleep(300)
+    order.push('first ends')
+  })
+  await sleep(50)
+
+  await withOperationLock(setup.another(), 'try', async () => {
+    order.push('second begins')
+  })
+  await first
+
+  expect(order).toEqual(['first begins', 'first ends', 'second begins'])
+  expect(setup.notes()).toEqual([`Waiting for another operation on try to end: process ${process.pid}`])
+})
+
+test('the lock of a killed process is taken over at once', async () => {
+  const { store } = setup.operation
+  await store.put(keys.lock('try', 'operation'), record(`process 4194300 1 ${hostname()} some-former-boot`))
+
+  let ran = false
+  await withOperationLock(setup.operation, 'try', async () => {
+    ran = true
+  })
+
+  expect(ran).toBe(true)
+  expect(setup.notes()).toEqual([])
+})
+
+test('a process of another host is believed to live, and the wait ends when asked to', async () => {
+  const { store } = setup.operation
+  await store.put(keys.lock('try', 'operation'), record('process 77 1 elsewhere some-boot'))
+  setTimeout(() => setup.stop.abort(), 100)
+
+  const waiting = withOperationLock(setup.operation, 'try', async () => {})
+
+  await expect(waiting).rejects.toMatchObject({ code: 'interrupted', exitCode: 130 })
+  expect(setup.notes()).toEqual(['Waiting for another operation on try to end: process 77 on elsewhere'])
+})
+
+test('operations on different clusters do not wait for each other', async () => {
+  await withOperationLock(setup.operation, 'try', async () => {
+    await withOperationLock(setup.another(), 'other', async () => {})
+  })
+
+  expect(setup.notes()).toEqual([])
+})
