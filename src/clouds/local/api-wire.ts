@@ -29,12 +29,15 @@ export interface Call {
 export class CloudUnavailableError extends HoldfastError {
   /** True when no connection was made, so that surely nothing was carried out. */
   readonly neverSent: boolean
-  constructor(reason: string, neverSent: boolean, cause?: unknown) {
+  /** True when the time was over, rather than the connection: the call may still be under way. */
+  readonly late: boolean
+  constructor(reason: string, details: { neverSent: boolean; late: boolean; cause?: unknown }) {
     super('cloud-unavailable', `The local cloud does not answer: ${reason}`, {
       remedy: 'Any holdfast command starts it again, for example `holdfast get clusters`.',
-      cause,
+      cause: details.cause,
     })
-    this.neverSent = neverSent
+    this.neverSent = details.neverSent
+    this.late = details.late
   }
 }
 
@@ -55,13 +58,16 @@ export function call<T>(options: Call): Promise<T> {
       clearTimeout(answering)
       act()
     }
-    const fail = (reason: string, cause?: unknown) =>
+    const fail = (reason: string, cause?: unknown, late = false) =>
       settle(() => {
         request.destroy()
-        reject(new CloudUnavailableError(reason, !connected, cause))
+        reject(new CloudUnavailableError(reason, { neverSent: !connected, late, cause }))
       })
     const connecting = setTimeout(() => fail(`no connection within ${connectTimeoutMs} ms`), connectTimeoutMs)
-    const answering = setTimeout(() => fail(`no answer within ${answerTimeoutMs} ms`), answerTimeoutMs)
+    const answering = setTimeout(
+      () => fail(`no answer within ${answerTimeoutMs} ms`, undefined, true),
+      answerTimeoutMs,
+    )
     const headers = payload === undefined ? {} : { 'content-length': Buffer.byteLength(payload) }
     const request = httpRequest({ socketPath, method, path, headers, agent: false }, (response) => {
       const chunks: Buffer[] = []

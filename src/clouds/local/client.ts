@@ -42,7 +42,7 @@ export function daemonClient(home: Home): DaemonClient {
         return await overSocket(paths.socket, (socketPath) => call<T>({ ...options, socketPath }))
       } catch (error) {
         // It was killed in between. Every call can be repeated, also one that was carried out.
-        if (!(error instanceof CloudUnavailableError) || attempt === 3) throw error
+        if (!(error instanceof CloudUnavailableError) || error.late || attempt === 3) throw error
         met = false
       }
     }

@@ -65,8 +65,13 @@ export function openLocalCloud({ home, storeUrl, assets }: LocalCloudOptions): L
       if (step.action === 'set-group') resolved ??= assets()
       const used = step.action === 'set-group' ? await resolved : undefined
       const body: StepRequest = { step, context: { storeUrl, ...(used ? { assets: used } : {}) } }
-      const left = await client.ask<{ clusters: number }>('POST', at('clusters', cluster, 'steps'), body)
-      if (deletes && left.clusters === 0) await client.stop({ ifEmpty: true })
+      try {
+        await client.ask('POST', at('clusters', cluster, 'steps'), body)
+      } finally {
+        // A network that could not be made, or was the last: then there is nothing to look after.
+        const mayBeLast = deletes || step.action === 'create-network'
+        if (mayBeLast && (await clusterNames(home)).length === 0) await client.stop({ ifEmpty: true })
+      }
     },
     async host(machineId): Promise<Host> {
       const [{ nspawnHost }, { initPid }] = await Promise.all([

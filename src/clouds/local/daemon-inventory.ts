@@ -1,5 +1,5 @@
 import type { Inventory, Machine, ObservedGroup } from '../cloud.ts'
-import type { HeldCluster, Runtime } from './daemon-state.ts'
+import type { Busy, HeldCluster, Runtime } from './daemon-state.ts'
 import { observedVolumes } from './daemon-volumes.ts'
 import type { LocalMachine } from './parts.ts'
 
@@ -22,12 +22,13 @@ export async function inventoryOf(runtime: Runtime, held: HeldCluster): Promise<
 export function listedMachines(held: HeldCluster): Machine[] {
   return [...held.machines.values()]
     .filter(({ id }) => held.busy.get(id) !== 'removing')
-    .map(contractMachine)
+    .map((machine) => contractMachine(machine, held.busy.get(machine.id)))
     .sort(byId)
 }
 
-function contractMachine(machine: LocalMachine): Machine {
-  const { id, group, role, zone, address, state, bootedAt, trouble } = machine
+function contractMachine(machine: LocalMachine, busy: Busy | undefined): Machine {
+  const { id, group, role, zone, address, bootedAt, trouble } = machine
+  const state = busy === 'stopping' ? 'stopped' : machine.state
   return { id, group, role, zone, address, state, bootedAt, ...(trouble ? { trouble } : {}) }
 }
 

@@ -95,14 +95,20 @@ export function restart(runtime: Runtime, held: HeldCluster, id: string, open: O
 
 async function boot(runtime: Runtime, held: HeldCluster, id: string, open: OpenSocket): Promise<void> {
   const machine = held.machines.get(id)
-  if (!machine?.made) throw new HoldfastError('machine-missing', `${id} has no whole record any more`)
+  // A record of an earlier version does not say what its machine was made from.
+  const made = machine?.made ?? held.cluster.groups[machine?.group ?? '']
+  if (!machine || !made?.assets) {
+    throw new HoldfastError('assets-missing', `Nobody remembers what ${id} is made of`, {
+      remedy: `Terminate it; its group makes another.`,
+    })
+  }
   await makePrivateFolder(localPaths(runtime.home).machineSocketDir(held.name, id))
   await open(held, id)
   const started = await runtime.actions.startMachine(
     runtime.home,
     machine,
-    identityOf(held, machine, machine.made.userData),
-    machine.made.assets,
+    identityOf(held, machine, made.userData),
+    made.assets,
   )
   await updateMachine(runtime.home, held, id, ({ restart: _done, trouble: _gone, ...now }) => ({
     ...now,

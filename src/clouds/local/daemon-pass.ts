@@ -35,7 +35,7 @@ export async function pass(runtime: Runtime, held: HeldCluster, open: OpenSocket
   })
   noteWaits(runtime, held, actions)
   for (const action of actions) {
-    if (action.action === 'recover-network') await recoverNetwork(runtime, held, action.restart)
+    if (action.action === 'recover-network') startRecovery(runtime, held, action.restart)
     else begin(runtime, held, action, open)
   }
 }
@@ -89,10 +89,19 @@ function begin(runtime: Runtime, held: HeldCluster, action: Begun, open: OpenSoc
 const retryMs = 5_000
 const network = 'network'
 
+/** In the background, so that one cluster's trouble holds up no other's healing. */
+function startRecovery(runtime: Runtime, held: HeldCluster, restarts: string[]): void {
+  if (held.recovery || (held.notBefore.get(network) ?? 0) > runtime.now()) return
+  held.recovery = recoverNetwork(runtime, held, restarts).finally(() => {
+    delete held.recovery
+    runtime.wake()
+  })
+}
+
 /** The host was rebooted. The marks are lasting before the bridge exists again, or they would be lost. */
 async function recoverNetwork(runtime: Runtime, held: HeldCluster, restarts: string[]): Promise<void> {
   const known = held.cluster.network
-  if (!known || (held.notBefore.get(network) ?? 0) > runtime.now()) return
+  if (!known) return
   runtime.report({ type: 'note', message: `${held.name}: this host was rebooted; its machines start again` })
   try {
     for (const id of restarts) {

@@ -39,6 +39,8 @@ export interface HeldCluster {
   /** Machines and other things whose last action failed are left alone until then. */
   notBefore: Map<string, number>
   networkThere: boolean
+  /** The network is being made again after the host's reboot. */
+  recovery?: Promise<void>
   /** Why the network could not be made again after the host's reboot. */
   networkTrouble?: string
   /** What the balancer was told last; undefined without an endpoint. */

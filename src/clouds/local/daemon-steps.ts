@@ -34,8 +34,13 @@ export async function carryOut(
       remedy: 'Create its network first.',
     })
   }
-  await act(runtime, held, step, context)
-  if (step.action.startsWith('delete-')) await forgetIfEmpty(runtime, held)
+  try {
+    await act(runtime, held, step, context)
+  } finally {
+    // Also a network that could not be made leaves nothing.
+    if (step.action.startsWith('delete-') || step.action === 'create-network')
+      await forgetIfEmpty(runtime, held)
+  }
 }
 
 async function act(

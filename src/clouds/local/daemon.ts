@@ -130,6 +130,8 @@ export function createDaemon(options: DaemonOptions): Daemon {
     async start() {
       await adopt(runtime, openSocket)
       await look()
+      // Whoever asks first is told of the machines as they are, not as they were before a reboot.
+      await Promise.all([...clusters.values()].map(({ recovery }) => recovery))
       const tick = () => {
         timer = setTimeout(() => {
           void look().finally(() => {

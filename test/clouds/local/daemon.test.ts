@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Machine } from '../../../src/clouds/cloud.ts'
 import { localPaths } from '../../../src/clouds/local/records.ts'
+import { HoldfastError } from '../../../src/errors.ts'
 import { silent } from '../../../src/events.ts'
 import { type Bench, endpoint, group, network, setUpBench, step, until, volume } from './bench.ts'
 
@@ -138,6 +139,18 @@ describe('groups keep their size', () => {
 })
 
 describe('another daemon takes over', () => {
+  test('a network that cannot be made leaves nothing', async () => {
+    const actions = bench.world.actions()
+    const refuse = () =>
+      Promise.reject(new HoldfastError('range-overlap', 'it overlaps the route of docker0'))
+    await bench.start({ actions: { ...actions, ensureNetwork: refuse } })
+
+    await expect(carryOut(network)).rejects.toMatchObject({ code: 'range-overlap' })
+
+    expect(await bench.cloud.clusters()).toEqual([])
+    expect(existsSync(localPaths(bench.home).cluster('c'))).toBe(false)
+  })
+
   test('everything that lives is adopted, nothing is started', async () => {
     await bench.start()
     await carryOut(network, endpoint, volume('a', 'main', 'a'), group('m', 'master', ['a'], 1))
