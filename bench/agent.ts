@@ -39,7 +39,7 @@ export const agent: Measurement = {
       .parse(JSON.parse(listed.stdout))
       .filter((machine) => machine.state === 'running')
     const look = async (id: string): Promise<{ pid: number; rssMb: number; ticks: number }> => {
-      const { stdout } = await bench.holdfast(['shell', id, '--', 'sh', '-c', script])
+      const { stdout } = await bench.holdfast(['shell', id, 'sh', '-c', script])
       const [pid = 0, kilobytes = 0, ticks = 0] = stdout.trim().split(' ').map(Number)
       return { pid, rssMb: kilobytes / 1000, ticks }
     }

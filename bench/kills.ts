@@ -108,6 +108,8 @@ async function drill(bench: Bench, which: 'follower' | 'leader', loseVolumes: bo
   try {
     return shape.parse(JSON.parse(run.stdout)) as unknown as DrillReport
   } catch {
-    throw new Error(`the drill gave no report (exit code ${run.exitCode}): ${run.stderr.trim().slice(-500)}`)
+    throw new Error(
+      `the drill gave no report (exit code ${run.exitCode}): ${(run.stderr + run.stdout).trim().slice(-800)}`,
+    )
   }
 }

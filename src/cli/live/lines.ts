@@ -107,10 +107,11 @@ const stateStyle: Record<SceneMaster['state'], Style> = {
 function mastersLines(masters: readonly SceneMaster[]): Line[] {
   const wide = (pick: (master: SceneMaster) => string): number =>
     Math.max(0, ...masters.map((m) => pick(m).length)) + 2
-  const zone = wide((master) => master.zone)
+  const named = ({ zone }: SceneMaster): string => (zone.includes('zone') ? zone : `zone ${zone}`)
+  const zone = wide(named)
   const machine = wide((master) => master.machine)
   return masters.map((master) => [
-    seg(`  ${master.zone.padEnd(zone)}`, 'dim'),
+    seg(`  ${named(master).padEnd(zone)}`, 'dim'),
     seg(master.machine.padEnd(machine)),
     seg(master.state.padEnd(10), stateStyle[master.state]),
     seg(`${age(master.forMs)}${master.state === 'killed' ? ' ago' : ''}`.padEnd(12), 'dim'),

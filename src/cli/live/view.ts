@@ -64,7 +64,10 @@ function terminalView(io: Output, title: string, memory: SceneMemory, now: () =>
     close() {
       clearInterval(timer)
       timer = undefined
-      draw()
+      if (last) {
+        draw()
+        io.err('\n')
+      }
       drawn = 0
       last = undefined
     },
