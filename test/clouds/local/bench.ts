@@ -115,11 +115,11 @@ export const group = (name: string, role: 'master' | 'node', zones: string[], si
 export const volume = (seat: string, etcd: 'main' | 'events', zone: string): CloudStep =>
   step({ action: 'create-volume', volume: { seat, etcd, zone, sizeGib: 1 } })
 
-/** Asks again until it holds; at most two seconds. */
+/** Asks again until it holds; at most six seconds. */
 export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const end = Date.now() + 2_000
+  const end = Date.now() + 6_000
   while (!(await holds())) {
-    if (Date.now() > end) throw new Error(`not within 2 s: ${what}`)
+    if (Date.now() > end) throw new Error(`not within 6 s: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 2))
   }
 }

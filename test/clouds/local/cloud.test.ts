@@ -13,7 +13,7 @@ cloudConformance('local, on an imagined host', async () => {
     cloud: bench.cloud,
     zones: ['a', 'b'],
     agentSha256: 'none',
-    patienceMs: 3_000,
+    patienceMs: 8_000,
     async close() {
       expect(bench.world.violations).toEqual([])
       await bench.close()
