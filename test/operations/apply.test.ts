@@ -8,11 +8,12 @@ import { planCluster } from '../../src/operations/plan.ts'
 import { replaceDeclared, writeDeclared } from '../../src/operations/replace.ts'
 import { writeGroup } from '../../src/spec/write.ts'
 import { keys } from '../../src/store/keys.ts'
-import { declare, type TestOperation, testOperation } from './support.ts'
+import { declare, givePki, type TestOperation, testOperation } from './support.ts'
 
 let setup: TestOperation
-beforeEach(() => {
+beforeEach(async () => {
   setup = testOperation()
+  await givePki(setup.operation)
 })
 afterEach(() => setup.remove())
 

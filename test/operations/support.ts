@@ -7,6 +7,7 @@ import type { MachineAssets } from '../../src/clouds/local/parts.ts'
 import type { ProgressEvent } from '../../src/events.ts'
 import { resolveHome } from '../../src/home.ts'
 import type { Operation } from '../../src/operations/operation.ts'
+import { ensureClusterPki } from '../../src/pki/cluster-pki.ts'
 import { declarationFromFlags } from '../../src/spec/flags.ts'
 import type { Declaration } from '../../src/spec/types.ts'
 import { openMemoryStore } from '../../src/store/memory.ts'
@@ -125,4 +126,16 @@ export function declare(flags: Parameters<typeof declarationFromFlags>[0] = {}):
   const { declaration, errors } = declarationFromFlags({ name: 'try', cloud: 'local', ...flags })
   if (!declaration) throw new Error(errors.map((problem) => problem.message).join('; '))
   return declaration
+}
+
+/** Making keys takes longer than all the rest: they are made once, and every test gets a copy. */
+const authorities = openMemoryStore()
+let made: Promise<unknown> | undefined
+
+export async function givePki(operation: Operation): Promise<void> {
+  made ??= ensureClusterPki(authorities, 'try')
+  await made
+  for (const key of await authorities.list('try/')) {
+    await operation.store.put(key, (await authorities.get(key))?.value ?? '')
+  }
 }
