@@ -124,10 +124,22 @@ function whileForming(seen: MemberObservation, genesis: Genesis): MemberStep {
   }
   // A record of an earlier attempt is as good as none: its disk was set aside, or never stamped.
   const ofEarlier = seen.founderId !== undefined && record.memberId !== seen.founderId
+  const hasData = disk.kind === 'stamped' && disk.data !== 'none'
+  // A member that has started once has a name. Started again with `new` and nothing, it would vote
+  // without remembering what it acknowledged.
+  const ranBefore = cluster?.members.some(({ id, name }) => id === seen.founderId && name !== '') ?? false
   if (record.state === 'unused' || ofEarlier) {
+    if (ranBefore && !hasData) {
+      return {
+        do: 'stop',
+        reason:
+          `member ${seen.founderId} of this seat has run before, and neither its record nor its disk knows: ` +
+          'rebuild the store; it is never founded anew',
+      }
+    }
     return { do: 'record-founding', reason: `this seat is a founder (attempt ${genesis.attempt})` }
   }
-  if (disk.kind !== 'stamped') {
+  if (disk.kind !== 'stamped' || (ranBefore && !hasData)) {
     return {
       do: 'new-attempt',
       reason: `seat ${seen.seat} had begun to found etcd ${seen.etcd}, but its disk is empty`,

@@ -1,11 +1,5 @@
 import { decideMember, type MemberObservation, type MemberStep } from '../../src/quorum/member.ts'
-import {
-  etcdToken,
-  type Genesis,
-  type MemberRecord,
-  type Stamp,
-  unusedMember,
-} from '../../src/quorum/records.ts'
+import { type Genesis, type MemberRecord, type Stamp, unusedMember } from '../../src/quorum/records.ts'
 import { addLearner, EtcdRefusal, type Group, groups, promote, removeMember, viewOf } from './etcd-model.ts'
 import { at, freshId, running, type SeatInStore, type SeatInWorld, tick, type World } from './world.ts'
 
@@ -108,7 +102,10 @@ export function look(world: World, seat: string): Seen | { waiting: string } {
 /** Begins a turn; `step` carries it on. */
 export function* turn(world: World, it: SeatInWorld): Generator<string, void> {
   const claimed = yield* claim(world, it)
-  if (!claimed) return
+  if (!claimed) {
+    it.last = 'wait: a seat can only be claimed through the state store'
+    return
+  }
   const seen = look(world, it.seat)
   if ('waiting' in seen) {
     it.last = seen.waiting

@@ -1,7 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { type Disk, decideMember, type MemberObservation, type ViewedMember } from '../../src/quorum/member.ts'
+import {
+  type Disk,
+  decideMember,
+  type MemberObservation,
+  type ViewedMember,
+} from '../../src/quorum/member.ts'
 import type { Genesis, MemberRecord, Stamp } from '../../src/quorum/records.ts'
 import { inWords } from './agent.ts'
 
