@@ -133,7 +133,7 @@ export async function startStandInCluster(): Promise<StandInCluster> {
     ratePerSecond: 50,
     steadyWrites: 5,
     observeEveryMs: 50,
-    fullStrengthTimeoutMs: 3000,
+    fullStrengthTimeoutMs: 8000,
     afterwardsMs: 100,
   }
   cluster.context = { cloud, cluster: 'test', kubeconfig, observer, timing }
