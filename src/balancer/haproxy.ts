@@ -1,6 +1,5 @@
 import { mkdir, readFile, readlink, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { LocalCluster } from '../clouds/local/parts.ts'
 import {
   allPids,
@@ -17,23 +16,21 @@ import { ports } from '../constants.ts'
 import { HoldfastError, messageOf } from '../errors.ts'
 import type { Home } from '../home.ts'
 import { writeFileDurably } from '../hosts/local.ts'
-import { askHaproxy, type SlotState, slotStates } from './haproxy-admin.ts'
+import { type SlotState, slotStates } from './haproxy-admin.ts'
 import { ensureHaproxyRoot, haproxyBinary, haproxySource } from './haproxy-root.ts'
 import {
-  assignSlots,
-  type BalancerTarget,
-  backend,
-  balancerTimes,
-  renderHaproxy,
-  type SlotTable,
-  slots,
-} from './render.ts'
+  applyTargets,
+  closeSessions,
+  command,
+  drainTimeoutMs,
+  readSlots,
+  untilIdle,
+} from './haproxy-targets.ts'
+import { assignSlots, type BalancerTarget, backend, renderHaproxy, slots } from './render.ts'
 
 /** Nobody's, on Debian and elsewhere: HAProxy needs no right at all once it listens. */
 const unprivilegedId = 65534
 const startTimeoutMs = 5_000
-/** How long requests in flight may take before a master that is to stop is cut off. */
-const drainTimeoutMs = 1_000
 const adminSocket = '/run/admin.sock'
 
 export interface BalancerServer extends BalancerTarget, Omit<SlotState, 'address'> {}
@@ -211,80 +208,6 @@ export async function stopBalancer(home: Home, cluster: LocalCluster): Promise<v
   })
 }
 
-/** Compares with what HAProxy has, so that a change that was cut short is completed. */
-async function applyTargets(
-  folders: ReturnType<typeof foldersOf>,
-  targets: readonly BalancerTarget[],
-): Promise<void> {
-  const table = assignSlots(await readSlots(folders.slots), targets)
-  await writeFileDurably(folders.slots, JSON.stringify(table))
-  const states = await slotStates(folders.socket)
-  const leaving = states.filter(
-    ({ slot, state, address }) => state !== 'maint' && table[slot]?.address !== address,
-  )
-  const busy = leaving.filter(({ state }) => state === 'up' || state === 'drain').map(({ slot }) => slot)
-  if (busy.length > 0) {
-    await command(
-      folders.socket,
-      busy.map((slot) => `set server ${backend}/${slot} state drain`),
-    )
-    await untilIdle(folders.socket, busy, drainTimeoutMs)
-  }
-  if (leaving.length > 0) {
-    await command(
-      folders.socket,
-      leaving.map(({ slot }) => `set server ${backend}/${slot} state maint`),
-    )
-    // What is just connecting is tried elsewhere within this time; only then is the rest closed:
-    // better than leaving clients on a machine that is switched off.
-    await sleep(balancerTimes.connectTimeoutMs + 50)
-    await closeSessions(folders.socket, leaving)
-  }
-  for (const { slot, state, address } of states) {
-    const target = table[slot]
-    if (!target) continue
-    const server = `${backend}/${slot}`
-    if (target.address === address && state === 'drain')
-      await command(folders.socket, [`set server ${server} state ready`])
-    if (target.address === address && state !== 'maint') continue
-    await command(folders.socket, [
-      `set server ${server} addr ${target.address} port ${ports.apiserver}`,
-      // Out of maintenance it would count as up until its first check has failed.
-      `set server ${server} state ready`,
-      `set server ${server} health down`,
-    ])
-  }
-}
-
-const closeSessions = (socket: string, which: readonly Pick<SlotState, 'slot'>[]): Promise<void> =>
-  command(
-    socket,
-    which.map(({ slot }) => `shutdown sessions server ${backend}/${slot}`),
-  )
-
-async function untilIdle(socket: string, which: readonly string[], timeoutMs: number): Promise<number> {
-  let left = 0
-  await waitFor(async () => {
-    const states = await slotStates(socket)
-    left = states.filter(({ slot }) => which.includes(slot)).reduce((sum, { sessions }) => sum + sessions, 0)
-    return left === 0
-  }, timeoutMs)
-  return left
-}
-
-/** HAProxy answers a command that worked with nothing, or with what it changed; else with a reason. */
-async function command(socket: string, commands: readonly string[]): Promise<void> {
-  if (commands.length === 0) return
-  const answer = (await askHaproxy(socket, commands)).trim()
-  const complaints = answer.split('\n').filter((line) => line && !/changed|no need to change/.test(line))
-  if (complaints.length > 0) {
-    throw new HoldfastError(
-      'balancer-refused',
-      `HAProxy refused \`${commands.join('; ')}\`: ${complaints.join(' ')}`,
-    )
-  }
-}
-
 async function runningIn(root: string, cluster: Pick<LocalCluster, 'name'>): Promise<ProcessIdentity> {
   const running = await findBalancer(root)
   if (running) return running
@@ -304,16 +227,6 @@ async function findBalancer(root: string): Promise<ProcessIdentity | undefined> 
     if (startTime) return { pid, startTime }
   }
   return undefined
-}
-
-async function readSlots(path: string): Promise<SlotTable> {
-  const text = await readFile(path, 'utf8').catch(() => '{}')
-  try {
-    return JSON.parse(text) as SlotTable
-  } catch {
-    // Only names are lost: the addresses are asked from HAProxy and set again.
-    return {}
-  }
 }
 
 const lockName = (home: Pick<Home, 'prefix'>, cluster: Pick<LocalCluster, 'index'>) =>

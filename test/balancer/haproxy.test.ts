@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import {
   balancerState,
+  closeDeadSessions,
   drainTarget,
   ensureBalancer,
   setTargets,
@@ -146,6 +147,28 @@ describe.skipIf(!possible)('a real HAProxy before two TLS servers', () => {
     expect(await answers(4)).toEqual(new Set(['two']))
     await setTargets(home, cluster, [one, two])
     expect(await answers(4)).toEqual(new Set(['one', 'two']))
+  })
+
+  test('closes what still goes through a server that is not ready any more, and nothing else', async () => {
+    await ensureBalancer(home, cluster, [one])
+    await up(['one'])
+    const stale = ask('/watch', 5_000).then(
+      () => 'ended well',
+      () => 'cut',
+    )
+    await sleep(50)
+    await setTargets(home, cluster, [one, two])
+    await up(['one', 'two'])
+    const [first] = servers
+    if (first) first.ready = false
+    await up(['two'])
+    const fresh = ask('/slow', 5_000)
+
+    await sleep(1_100)
+    await closeDeadSessions(home, cluster)
+
+    expect(await stale).toBe('cut')
+    expect(await fresh).toBe('two')
   })
 
   test('is found again, is started once, keeps its files to itself and leaves nothing', async () => {

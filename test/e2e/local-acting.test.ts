@@ -1,11 +1,7 @@
 import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { get } from 'node:https'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { resolveAssets } from '../../src/assets/resolve.ts'
 import { balancerState, ensureBalancer, stopBalancer } from '../../src/balancer/haproxy.ts'
 import {
   findMachines,
@@ -15,10 +11,10 @@ import {
   removeMachine,
   startMachine,
 } from '../../src/clouds/local/machine.ts'
-import { deleteNetwork, ensureNetwork } from '../../src/clouds/local/network.ts'
+import { deleteNetwork } from '../../src/clouds/local/network.ts'
 import type { LocalCluster, LocalMachine, LocalVolume, MachineAssets } from '../../src/clouds/local/parts.ts'
-import { allPids, commandLine, waitFor } from '../../src/clouds/local/process.ts'
-import { localPaths, writeRecord } from '../../src/clouds/local/records.ts'
+import { waitFor } from '../../src/clouds/local/process.ts'
+import { localPaths } from '../../src/clouds/local/records.ts'
 import {
   attachments,
   attachVolume,
@@ -27,16 +23,15 @@ import {
   detachVolume,
 } from '../../src/clouds/local/volume.ts'
 import { kubernetes } from '../../src/constants.ts'
-import { silent } from '../../src/events.ts'
-import { type Home, resolveHome } from '../../src/home.ts'
-import { localHost, sha256OfFile } from '../../src/hosts/local.ts'
+import type { Home } from '../../src/home.ts'
 import { nspawnHost } from '../../src/hosts/nspawn.ts'
 import { selfSigned } from '../balancer/tls-server.ts'
+import { askOnce, stateOf, type ThreeMachines, threeMachines } from '../clouds/local-acting/three-machines.ts'
 import { hostConformance } from '../conformance/host.ts'
 
 const pauseImage = 'registry.k8s.io/pause:3.10.2'
 
-let folder: string
+let three: ThreeMachines
 let home: Home
 let assets: MachineAssets
 let cluster: LocalCluster
@@ -53,81 +48,20 @@ const at = (index: number): LocalMachine => {
   return machine
 }
 
-/** Everything of this home that the kernel shows. */
-async function visible(): Promise<string> {
-  const script = `
-    ip -brief link | grep "$1" | awk '{ print "link", $1 }'
-    losetup --noheadings --output BACK-FILE | grep "$2" | sed 's/^/loop /'
-    grep "$2" /proc/self/mountinfo | sed 's/^/mount /'
-    nft list tables | grep "$1"
-    find /sys/fs/cgroup -name "$1*" 2>/dev/null | sed 's/^/group /'
-    :`
-  const { stdout } = await localHost().run(['sh', '-c', script, 'sh', home.prefix, folder])
-  const lines = await Promise.all((await allPids()).map(async (pid) => (await commandLine(pid)).join(' ')))
-  return stdout + lines.filter((line) => line.includes(folder)).join('\n')
-}
-
-async function start(machine: LocalMachine): Promise<void> {
-  machine.process = await startMachine(home, machine, { machineId: machine.id }, assets)
-}
-
-async function untilBooted(machine: LocalMachine): Promise<void> {
-  const state = await waitFor(
-    () =>
-      host(machine)
-        .run(['systemctl', 'is-system-running', '--wait'], { timeoutMs: 20_000 })
-        .then(
-          ({ stdout }) => stdout.trim(),
-          () => undefined,
-        ),
-    20_000,
-  )
-  expect(state).toBe('running')
-}
+const start = (machine: LocalMachine): Promise<void> => three.start(machine)
+const visible = (): Promise<string> => three.visible()
+const untilBooted = async (machine: LocalMachine) => expect(await stateOf(host(machine))).toBe('running')
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'hf-acting-'))
-  home = {
-    ...resolveHome({ HOLDFAST_HOME: folder }),
-    cache: resolveHome({ ...process.env, HOLDFAST_HOME: folder }).cache,
-  }
-  const agentBundle = join(folder, 'agent.mjs')
-  await writeFile(agentBundle, "console.log('agent runs', process.version); setInterval(() => {}, 1e6)\n")
-  const resolved = await resolveAssets({
-    kubernetesVersion: kubernetes.defaultVersion,
-    cache: home.cache,
-    report: silent,
-  })
-  assets = { ...resolved, agentBundle, agentSha256: await sha256OfFile(agentBundle) }
+  three = await threeMachines()
+  ;({ home, assets, cluster, machines } = three)
   before = await visible()
-  cluster = { name: 'try.example.com', index: 0, groups: {} }
-  cluster.network = await ensureNetwork(home, cluster, { egress: 'none' })
-  await writeRecord(localPaths(home).clusterRecord(cluster.name), cluster)
-  const base = cluster.network.cidr.split('.').slice(0, 3).join('.')
-  machines = ['a', 'b', 'c'].map((letter, index) => ({
-    id: `master-${letter}-x${letter}`,
-    cluster: cluster.name,
-    group: `master-${letter}`,
-    role: 'master',
-    zone: 'z',
-    address: `${base}.${index + 2}`,
-    state: 'starting',
-    bootedAt: new Date().toISOString(),
-    device: `${home.prefix}-x${letter}`,
-  }))
+  await three.network()
   await Promise.all(machines.map(start))
   await Promise.all(machines.map(untilBooted))
 })
 
-afterAll(async () => {
-  for (const machine of machines ?? []) {
-    await killMachine(home, machine)
-    await removeMachine(home, machine)
-  }
-  if (cluster) await stopBalancer(home, cluster)
-  if (cluster) await deleteNetwork(home, cluster)
-  await rm(folder, { recursive: true, force: true })
-})
+afterAll(() => three?.clear())
 
 describe('three machines on a bridge', () => {
   test('reach each other and nothing else', async () => {
@@ -143,7 +77,7 @@ describe('three machines on a bridge', () => {
         expect(stdout).not.toContain('default')
       }
     }
-    const out = host(at(0)).run(['timeout', '2', 'socat', '-', 'TCP:192.0.2.1:80'])
+    const out = host(at(0)).run(['timeout', '2', 'socat', '-', 'TCP:198.51.100.1:80'])
     await expect(out).rejects.toMatchObject({ stderr: expect.stringContaining('Network is unreachable') })
   })
 
@@ -267,22 +201,6 @@ describe('the balancer before machines', () => {
   })
 })
 
-/** On a new connection, at most a second. */
-function askOnce(endpoint: { address: string; port: number }): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const options = {
-      host: endpoint.address,
-      port: endpoint.port,
-      rejectUnauthorized: false,
-      agent: false,
-      timeout: 1_000,
-    }
-    const request = get(options, (response) => response.resume().on('end', resolve).on('error', reject))
-    request.on('timeout', () => request.destroy(new Error('no answer')))
-    request.on('error', reject)
-  })
-}
-
 describe('volumes and machines that die', () => {
   const volume: LocalVolume = {
     id: 'vol-a-main',
@@ -387,7 +305,7 @@ describe('volumes and machines that die', () => {
     await deleteNetwork(home, cluster)
 
     expect(await visible()).toBe(before)
-    expect(await readFile('/proc/mounts', 'utf8')).not.toContain(folder)
+    expect(await readFile('/proc/mounts', 'utf8')).not.toContain(home.dir)
     expect(existsSync(localPaths(home).machine(cluster.name, at(0).id))).toBe(false)
   })
 })

@@ -58,7 +58,7 @@ export async function spawnDetached(options: {
       detached: true,
       cwd: '/',
       stdio: ['ignore', log, log],
-      env: { PATH: process.env['PATH'] ?? '', LANG: 'C.UTF-8', ...options.env },
+      env: { PATH: process.env.PATH ?? '', LANG: 'C.UTF-8', ...options.env },
     })
     const failure = new Promise<undefined>((resolve) => child.once('error', () => resolve(undefined)))
     const started = new Promise<number | undefined>((resolve) =>
