@@ -1,14 +1,9 @@
 import type { Home } from '../../home.ts'
 import type { Identity } from '../surroundings.ts'
 import type { LocalCluster, LocalMachine, LocalVolume, MachineAssets } from './parts.ts'
+import type { Target } from './reconcile.ts'
 
 type Network = NonNullable<LocalCluster['network']>
-
-/** One apiserver behind the endpoint. */
-export interface Target {
-  name: string
-  address: string
-}
 
 /**
  * What the daemon does to this host, so that it can be tried with an imagined one. Every action can

@@ -65,10 +65,9 @@ async function adoptCluster(
   await removeUnknownMachines(join(paths.cluster(held.name), 'machines'), held, running)
   for (const id of held.machines.keys()) await openIfFolder(held, id, open)
   held.networkThere = held.cluster.network ? await actions.networkExists(home, held.cluster) : true
-  if (held.networkThere && held.cluster.endpoint) {
-    held.targets = (await actions.balancerState(home, held.cluster))?.targets ?? []
-    await ensureBalancer(runtime, held)
-  }
+  // Not known yet what it sends to. Where it cannot be started now, the looks try again.
+  if (held.cluster.endpoint) held.targets = []
+  if (held.cluster.endpoint && held.networkThere) await ensureBalancer(runtime, held)
   await forgetIfEmpty(runtime, held)
 }
 

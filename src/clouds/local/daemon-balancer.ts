@@ -1,14 +1,14 @@
 import { messageOf } from '../../errors.ts'
-import type { Target } from './daemon-actions.ts'
 import type { HeldCluster, Runtime } from './daemon-state.ts'
+import type { Target } from './reconcile.ts'
 
 const retryMs = 2_000
 /** Its name among what is busy. */
 export const balancer = 'balancer'
 
 /** Makes the balancer send to these masters, in the background. */
-export function setTargets(runtime: Runtime, held: HeldCluster, names: string[]): void {
-  inBackground(runtime, held, () => apply(runtime, held, names))
+export function setTargets(runtime: Runtime, held: HeldCluster, targets: Target[]): void {
+  inBackground(runtime, held, () => held.balancerWork(() => apply(runtime, held, targets)))
 }
 
 /** It died: another one. */
@@ -34,39 +34,49 @@ function inBackground(runtime: Runtime, held: HeldCluster, action: () => Promise
 
 /** Takes one machine out before it is stopped on purpose; a balancer in trouble holds nothing up. */
 export async function sendElsewhere(runtime: Runtime, held: HeldCluster, id: string): Promise<void> {
-  if (!held.targets?.includes(id)) return
+  if (!held.targets?.some(({ name }) => name === id)) return
   try {
-    await apply(
-      runtime,
-      held,
-      held.targets.filter((name) => name !== id),
-    )
+    // Worked out when its turn comes: others may be on their way out too.
+    await held.balancerWork(() => apply(runtime, held, mastersThatStay(held)))
   } catch (error) {
     runtime.report({ type: 'warning', message: `${held.name}: the balancer: ${messageOf(error)}` })
   }
 }
 
 /** Starts the balancer where it does not run, with the masters that are there now. */
-export async function ensureBalancer(runtime: Runtime, held: HeldCluster): Promise<void> {
-  const names = [...held.machines.values()]
-    .filter(({ role, doomed }) => role === 'master' && !doomed)
-    .map(({ id }) => id)
-  await runtime.actions.ensureBalancer(runtime.home, held.cluster, targetsOf(held, names))
-  const seen = await runtime.actions.balancerState(runtime.home, held.cluster)
-  if (!seen || !held.cluster.endpoint) return
-  held.balancerProcess = seen.process
-  held.targets = names
-}
-
-async function apply(runtime: Runtime, held: HeldCluster, names: string[]): Promise<void> {
-  const { home, actions } = runtime
-  await actions.setTargets(home, held.cluster, targetsOf(held, names))
-  if (held.cluster.endpoint) held.targets = names
-}
-
-function targetsOf(held: HeldCluster, names: readonly string[]): Target[] {
-  return names.flatMap((name) => {
-    const machine = held.machines.get(name)
-    return machine ? [{ name, address: machine.address }] : []
+export function ensureBalancer(runtime: Runtime, held: HeldCluster): Promise<void> {
+  return held.balancerWork(async () => {
+    const targets = mastersThatStay(held)
+    await runtime.actions.ensureBalancer(runtime.home, held.cluster, targets)
+    const seen = await runtime.actions.balancerState(runtime.home, held.cluster)
+    if (!seen || !held.cluster.endpoint) return
+    held.balancerProcess = seen.process
+    held.targets = targets
   })
+}
+
+/** Ends it for good; nobody starts it again. */
+export function stopBalancer(runtime: Runtime, held: HeldCluster): Promise<void> {
+  delete held.targets
+  return held.balancerWork(async () => {
+    delete held.targets
+    delete held.balancerProcess
+    await runtime.actions.stopBalancer(runtime.home, held.cluster)
+  })
+}
+
+async function apply(runtime: Runtime, held: HeldCluster, targets: Target[]): Promise<void> {
+  if (!held.targets) return
+  await runtime.actions.setTargets(runtime.home, held.cluster, targets)
+  held.targets = targets
+}
+
+function mastersThatStay(held: HeldCluster): Target[] {
+  return [...held.machines.values()]
+    .filter(({ id, role, doomed, restart }) => {
+      const busy = held.busy.get(id)
+      const going = doomed !== undefined || busy === 'removing' || (busy === 'stopping' && !restart)
+      return role === 'master' && !going
+    })
+    .map(({ id, address }) => ({ name: id, address }))
 }

@@ -7,7 +7,7 @@ import { type HeldCluster, type Runtime, updateCluster, updateMachine } from './
 import type { LocalMachine } from './parts.ts'
 import { withDeath } from './reconcile.ts'
 import { localPaths, makePrivateFolder, removeClusterFolder, writeRecord } from './records.ts'
-import { contains, nextAddress } from './records-names.ts'
+import { nextAddress } from './records-names.ts'
 
 /** After an action failed the same thing is left alone for this long. */
 const retryMs = 2_000
@@ -28,15 +28,14 @@ export function startNew(
 ): void {
   const { home } = runtime
   const declared = held.cluster.groups[group]
-  const network = held.cluster.network
-  if (!declared || !network) return
+  if (!declared) return
   const { userData, assets } = declared
   if (!assets) {
     throw new HoldfastError('assets-missing', `Group ${group} says not what its machines are made of`)
   }
   const suffix = freeSuffix(runtime)
   const id = `${group}-${suffix}`
-  const address = nextAddress(network.cidr, takenAddresses(held), held.cluster.lastAddress)
+  const address = takeAddress(held)
   const machine: LocalMachine = {
     id,
     cluster: held.name,
@@ -55,7 +54,7 @@ export function startNew(
   const begin = async () => {
     await makePrivateFolder(localPaths(home).machineSocketDir(held.name, id))
     await writeRecord(localPaths(home).machineRecord(held.name, id), machine)
-    await updateCluster(home, held, (cluster) => ({ ...cluster, lastAddress: address }))
+    await recordAddress(runtime, held, address)
     await boot(runtime, held, id, open)
   }
   inBackground(runtime, held, id, begin, async (error) => {
@@ -69,18 +68,12 @@ export function startNew(
 export function restart(runtime: Runtime, held: HeldCluster, id: string, open: OpenSocket): void {
   held.busy.set(id, 'starting')
   const begin = async () => {
-    const network = held.cluster.network
-    const machine = held.machines.get(id)
-    if (!machine || !network) throw new HoldfastError('network-missing', `${held.name} has no network`)
-    // Usually its own address; after the host's reboot the range may have become another one.
-    const address = contains(network.cidr, machine.address)
-      ? machine.address
-      : nextAddress(network.cidr, takenAddresses(held), held.cluster.lastAddress)
     const bootedAt = new Date(runtime.now()).toISOString()
-    await updateMachine(runtime.home, held, id, (now) => ({ ...now, address, bootedAt, state: 'starting' }))
+    await updateMachine(runtime.home, held, id, (now) => ({ ...now, bootedAt, state: 'starting' }))
+    const machine = held.machines.get(id)
     runtime.report({
       type: 'note',
-      message: `${held.name}: ${id} starts again at ${address} (${machine.restart})`,
+      message: `${held.name}: ${id} starts again at ${machine?.address} (${machine?.restart})`,
     })
     await boot(runtime, held, id, open)
   }
@@ -233,11 +226,27 @@ function identityOf(held: HeldCluster, machine: LocalMachine, userData: UserData
   return { ...userData, machineId: machine.id, zone: machine.zone, address: machine.address, endpoint }
 }
 
-export function takenAddresses(held: HeldCluster): Set<string> {
+/**
+ * The next free address. It is given out at once, before any record says so: two that ask one after
+ * the other get two.
+ * @throws HoldfastError `network-missing`, `network-full`.
+ */
+export function takeAddress(held: HeldCluster): string {
+  const { network, endpoint, lastAddress } = held.cluster
+  if (!network) throw new HoldfastError('network-missing', `${held.name} has no network`)
   const taken = new Set([...held.machines.values()].map(({ address }) => address))
-  if (held.cluster.network) taken.add(held.cluster.network.gateway)
-  if (held.cluster.endpoint) taken.add(held.cluster.endpoint.address)
-  return taken
+  taken.add(network.gateway)
+  if (endpoint) taken.add(endpoint.address)
+  for (const address of held.promised) taken.add(address)
+  const address = nextAddress(network.cidr, taken, held.promised.at(-1) ?? lastAddress)
+  held.promised.push(address)
+  return address
+}
+
+/** Records that an address was given out, and to whom stands in the machine's own record by now. */
+export async function recordAddress(runtime: Runtime, held: HeldCluster, address: string): Promise<void> {
+  await updateCluster(runtime.home, held, (cluster) => ({ ...cluster, lastAddress: address }))
+  held.promised = held.promised.filter((other) => other !== address)
 }
 
 /** Unique in the whole home, because interface names carry it. */

@@ -1,5 +1,5 @@
 import { messageOf } from '../../errors.ts'
-import { balancer, ensureBalancer, setTargets, startBalancer } from './daemon-balancer.ts'
+import { balancer, setTargets, startBalancer } from './daemon-balancer.ts'
 import { type OpenSocket, restart, startNew, stopForRestart, terminate } from './daemon-machines.ts'
 import { type HeldCluster, type Runtime, updateCluster, updateMachine } from './daemon-state.ts'
 import type { LocalMachine } from './parts.ts'
@@ -116,7 +116,6 @@ async function recoverNetwork(runtime: Runtime, held: HeldCluster, restarts: str
     await updateCluster(runtime.home, held, (cluster) => ({ ...cluster, network: made }))
     held.networkThere = true
     delete held.networkTrouble
-    if (held.cluster.endpoint) await ensureBalancer(runtime, held)
   } catch (error) {
     held.notBefore.set(network, runtime.now() + retryMs)
     held.networkTrouble = messageOf(error)

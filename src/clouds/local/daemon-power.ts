@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { HoldfastError } from '../../errors.ts'
-import { takenAddresses } from './daemon-machines.ts'
-import { type HeldCluster, type Runtime, updateCluster, updateMachine } from './daemon-state.ts'
-import { nextAddress } from './records-names.ts'
+import { recordAddress, takeAddress } from './daemon-machines.ts'
+import { type HeldCluster, type Runtime, updateMachine } from './daemon-state.ts'
 
 /** For `reboot`, in tests and drills. */
 export interface PowerOptions {
@@ -30,17 +29,14 @@ export async function power(
     return
   }
   const before = machine.process
-  const network = held.cluster.network
-  if (options.newAddress && network) {
-    const address = nextAddress(network.cidr, takenAddresses(held), held.cluster.lastAddress)
-    await updateCluster(runtime.home, held, (cluster) => ({ ...cluster, lastAddress: address }))
-    await updateMachine(runtime.home, held, id, (now) => ({ ...now, address }))
-  }
+  const address = options.newAddress ? takeAddress(held) : machine.address
   await updateMachine(runtime.home, held, id, (now) => ({
     ...now,
+    address,
     restart: 'a reboot was asked for',
     ...(options.withholdVolumes ? { withholdVolumes: true } : {}),
   }))
+  if (options.newAddress) await recordAddress(runtime, held, address)
   runtime.wake()
   const until = Date.now() + rebootTimeoutMs
   for (;;) {

@@ -4,6 +4,7 @@ import type { StateStore } from '../../store/store.ts'
 import type { ApiSocket } from './api-server.ts'
 import type { LocalActions } from './daemon-actions.ts'
 import type { LocalCluster, LocalMachine, LocalVolume } from './parts.ts'
+import type { Target } from './reconcile.ts'
 import { localPaths, removeRecord, writeRecord } from './records.ts'
 
 /** What the daemon is made with. Clock and randomness come from outside, so that tests can choose them. */
@@ -38,18 +39,22 @@ export interface HeldCluster {
   sockets: Map<string, ApiSocket>
   /** Machines and other things whose last action failed are left alone until then. */
   notBefore: Map<string, number>
+  /** Addresses that were given out and stand in no record yet. */
+  promised: string[]
   networkThere: boolean
   /** The network is being made again after the host's reboot. */
   recovery?: Promise<void>
   /** Why the network could not be made again after the host's reboot. */
   networkTrouble?: string
   /** What the balancer was told last; undefined without an endpoint. */
-  targets?: string[]
+  targets?: Target[]
   balancerProcess?: { pid: number; startTime: string }
   /** By group: why it waits. */
   waits: Map<string, string>
   /** Attaching, creating and deleting volumes, one after the other. */
   volumeWork: Serial
+  /** Changes of the balancer, one after the other. */
+  balancerWork: Serial
   writes: Serial
 }
 
@@ -78,9 +83,11 @@ export function holdCluster(
     busy: new Map(),
     sockets: new Map(),
     notBefore: new Map(),
+    promised: [],
     networkThere: true,
     waits: new Map(),
     volumeWork: serial(),
+    balancerWork: serial(),
     writes: serial(),
   }
 }

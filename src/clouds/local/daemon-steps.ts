@@ -2,7 +2,7 @@ import { access } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { HoldfastError } from '../../errors.ts'
 import type { CloudStep } from '../cloud.ts'
-import { ensureBalancer } from './daemon-balancer.ts'
+import { ensureBalancer, stopBalancer } from './daemon-balancer.ts'
 import { forgetIfEmpty } from './daemon-machines.ts'
 import { type HeldCluster, holdCluster, type Runtime, updateCluster, updateMachine } from './daemon-state.ts'
 import { createVolume, deleteVolume, rememberSize } from './daemon-volumes.ts'
@@ -76,10 +76,7 @@ async function act(
       return await deleteVolume(runtime, held, step.volume)
     case 'delete-endpoint':
       if (!held.cluster.endpoint) return
-      // Before it ends: nobody is to start it again.
-      delete held.targets
-      await actions.stopBalancer(home, held.cluster)
-      delete held.balancerProcess
+      await stopBalancer(runtime, held)
       return await updateCluster(home, held, ({ endpoint: _gone, ...cluster }) => cluster)
     case 'delete-network':
       if (!held.cluster.network) return

@@ -13,9 +13,15 @@ export interface Seen {
   /** False when the record has a network and the host has none. */
   networkThere: boolean
   /** The masters that it sends to now; undefined while there is no endpoint. */
-  balancer?: { alive: boolean; targets: readonly string[] }
+  balancer?: { alive: boolean; targets: readonly Target[] }
   /** Milliseconds since 1970. */
   now: number
+}
+
+/** One apiserver behind the endpoint. */
+export interface Target {
+  name: string
+  address: string
 }
 
 export interface SeenMachine {
@@ -36,7 +42,7 @@ export type Action =
   /** It died by itself: make sure that nothing of it runs, then forget it. */
   | { action: 'remove-dead'; machine: string }
   | { action: 'terminate-machine'; machine: string; reason: string }
-  | { action: 'set-targets'; targets: string[] }
+  | { action: 'set-targets'; targets: Target[] }
   /** It died, or the host was rebooted. */
   | { action: 'start-balancer' }
   /** Nothing to do before `until`, although something is missing: machines die as soon as they start. */
@@ -67,7 +73,7 @@ export function reconcile(seen: Seen): Action[] {
   for (const group of groups) actions.push(...startMissing(group, seen))
   const targets = wantedTargets(machines)
   if (seen.balancer?.alive === false) actions.push({ action: 'start-balancer' })
-  else if (seen.balancer && targets.join() !== [...seen.balancer.targets].sort().join()) {
+  else if (seen.balancer && !sameTargets(targets, seen.balancer.targets)) {
     actions.push({ action: 'set-targets', targets })
   }
   return actions
@@ -131,11 +137,16 @@ function emptiestZone(zones: readonly string[], taken: readonly string[]): strin
   return [...zones].sort((one, other) => count(one) - count(other))[0]
 }
 
-function wantedTargets(machines: readonly SeenMachine[]): string[] {
+function wantedTargets(machines: readonly SeenMachine[]): Target[] {
   return machines
     .filter((seen) => seen.machine.role === 'master' && isKept(seen))
-    .map(({ machine }) => machine.id)
-    .sort()
+    .map(({ machine }) => ({ name: machine.id, address: machine.address }))
+}
+
+/** Whatever their order. A machine may come back with another address. */
+function sameTargets(some: readonly Target[], others: readonly Target[]): boolean {
+  const words = (targets: readonly Target[]) => targets.map(({ name, address }) => `${name}@${address}`)
+  return words(some).sort().join() === words(others).sort().join()
 }
 
 /** The first replacements come at once, then later and later; never a hot loop. */

@@ -30,13 +30,6 @@ export function nextAddress(cidr: string, taken: ReadonlySet<string>, last?: str
   })
 }
 
-/** Is the address inside the range? */
-export function contains(cidr: string, address: string): boolean {
-  const [base = '', length = ''] = cidr.split('/')
-  const size = 2 ** (32 - Number(length))
-  return Math.floor(toNumber(base) / size) === Math.floor(toNumber(address) / size)
-}
-
 const toNumber = (address: string): number =>
   address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0)
 

@@ -21,7 +21,9 @@ describe("the local cloud's process", () => {
     rmSync(join(home.dir, '..'), { recursive: true, force: true })
   })
 
-  test('many that need it at once get one; killed, the next call starts another; asked, it leaves nothing', async () => {
+  test('one for all who need it at once, another after a kill, and nothing left in the end', {
+    timeout: 60_000,
+  }, async () => {
     const clients = Array.from({ length: 3 }, () => daemonClient(home))
     expect(await daemonClient(home).status()).toBeUndefined()
 

@@ -113,17 +113,31 @@ describe('groups keep their size', () => {
     expect(bench.world.log.filter((line) => line === `start ${first.id}`)).toHaveLength(2)
   })
 
-  test('a reboot with a new address tells the machine and the balancer', async () => {
+  test('masters that reboot together with new addresses each get their own, and the balancer learns them', async () => {
     await bench.start()
-    await carryOut(network, endpoint, group('m', 'master', ['a'], 1))
-    const before = await only()
+    const groups = ['a', 'b', 'c'].map((zone) => group(`m-${zone}`, 'master', [zone], 1))
+    await carryOut(network, endpoint, ...groups)
+    const before = await running(3)
 
-    await bench.cloud.power(before.id, 'reboot', { newAddress: true })
+    await Promise.all(before.map(({ id }) => bench.cloud.power(id, 'reboot', { newAddress: true })))
 
-    const after = await only()
-    expect(after.id).toBe(before.id)
-    expect(after.address).not.toBe(before.address)
-    expect(bench.world.machines.get(after.id)?.identity.address).toBe(after.address)
+    const after = await running(3)
+    expect(after.map(({ id }) => id)).toEqual(before.map(({ id }) => id))
+    const addresses = [...before, ...after].map(({ address }) => address)
+    expect(new Set(addresses).size).toBe(6)
+    expect(after.map(({ id }) => bench.world.machines.get(id)?.identity.address)).toEqual(
+      after.map(({ address }) => address),
+    )
+    const known = () => bench.world.balancers.get('c')?.addresses
+    await until(
+      'the balancer',
+      () =>
+        known()?.sort().join() ===
+        after
+          .map(({ address }) => address)
+          .sort()
+          .join(),
+    )
   })
 
   test('a balancer that died is started again', async () => {
@@ -193,7 +207,28 @@ describe('another daemon takes over', () => {
     expect(withoutTime(after)).toEqual(withoutTime(before))
     expect([...bench.world.machines.values()].map(({ boots }) => boots)).toEqual([2, 2, 2])
     expect(bench.world.bridges.has('c')).toBe(true)
-    expect(bench.world.balancers.get('c')?.targets).toHaveLength(1)
+    await until('the balancer', () => bench.world.balancers.get('c')?.targets.length === 1)
+  })
+
+  test('a balancer that cannot be started at once is tried again', async () => {
+    await bench.start()
+    await carryOut(network, endpoint, group('m', 'master', ['a'], 1))
+    await only()
+    await bench.kill()
+    bench.world.balancers.clear()
+    const actions = bench.world.actions()
+    let attempts = 0
+    const ensureBalancer: typeof actions.ensureBalancer = async (...args) => {
+      if (++attempts === 1) throw new HoldfastError('balancer-not-started', 'the address is not there yet')
+      await actions.ensureBalancer(...args)
+    }
+
+    await bench.start({ actions: { ...actions, ensureBalancer } })
+
+    await until('a second attempt', () => {
+      bench.clock.now += 100
+      return bench.world.balancers.get('c')?.targets.length === 1
+    })
   })
 
   test('killed between the new bridge and the machines, they are still the same machines', async () => {

@@ -145,14 +145,14 @@ function parseCase(text: string): Case {
   const expected: string[] = []
   let networkThere = true
   let balancerDied = false
-  let targets: string[] | undefined
+  let targets: { name: string; address: string }[] | undefined
   for (const line of lines) {
     const words = line.split(' ')
     const [kind, name = '', ...rest] = words
     if (kind === '->') expected.push(words.slice(1).join(' '))
     else if (kind === 'no') networkThere = false
     else if (kind === 'balancer' && name === 'died') balancerDied = true
-    else if (kind === 'balancer') targets = name === '-' ? [] : [name, ...rest]
+    else if (kind === 'balancer') targets = name === '-' ? [] : [name, ...rest].map(target)
     else if (kind === 'group') {
       const [role, zones = '', size, , ...deaths] = rest
       const parsed = deaths.map((one) => death(Number(one.split('/')[0]), Number(one.split('/')[1])))
@@ -191,7 +191,7 @@ function inWords(action: Action): string {
     case 'terminate-machine':
       return `terminate-machine ${action.machine} ${action.reason}`
     case 'set-targets':
-      return `set-targets ${action.targets.join(' ') || '-'}`
+      return `set-targets ${action.targets.map((one) => one.name).join(' ') || '-'}`
     case 'wait':
       return `wait ${action.group} ${(action.until - now) / 1000}`
     case 'start-balancer':
@@ -199,6 +199,12 @@ function inWords(action: Action): string {
     default:
       return `${action.action} ${action.machine}`
   }
+}
+
+/** Masters stand first in every case: the first has 10.0.0.2. */
+function target(word: string): { name: string; address: string } {
+  const [name = '', address = '10.0.0.2'] = word.split('@')
+  return { name, address }
 }
 
 function death(secondsAgo: number, livedSeconds: number): Death {

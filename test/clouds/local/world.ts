@@ -12,7 +12,7 @@ export interface World {
   bridges: Set<string>
   /** Volume id to the machine that has it. */
   volumes: Map<string, string | undefined>
-  balancers: Map<string, { pid: number; targets: string[] }>
+  balancers: Map<string, { pid: number; targets: string[]; addresses: string[] }>
   /** What was done, in order. */
   log: string[]
   /** Broken rules; empty in a right world. */
@@ -156,12 +156,14 @@ export function imagineWorld(): World {
       world.balancers.set(cluster.name, {
         pid: there?.pid ?? nextPid++,
         targets: targets.map(({ name }) => name),
+        addresses: targets.map(({ address }) => address),
       })
     },
     async setTargets(_home, cluster, targets) {
       const there = world.balancers.get(cluster.name)
       if (!there) throw new HoldfastError('balancer-not-running', cluster.name)
       there.targets = targets.map(({ name }) => name)
+      there.addresses = targets.map(({ address }) => address)
       world.log.push(`balance ${there.targets.join(' ') || '-'}`)
     },
     async balancerState(_home, cluster) {
