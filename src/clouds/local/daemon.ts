@@ -154,8 +154,10 @@ export function createDaemon(options: DaemonOptions): Daemon {
     },
     endpointTargets: async (name) => {
       const held = clusters.get(name)
-      const seen = held?.cluster.endpoint && (await actions.balancerState(home, held.cluster))
-      return seen ? seen.servers.map((server) => ({ name: server.name, up: server.state === 'up' })) : []
+      if (!held?.cluster.endpoint) return []
+      // While it is being started it does not answer yet: then nobody is up.
+      const seen = await actions.balancerState(home, held.cluster).catch(() => undefined)
+      return (seen?.servers ?? []).map((server) => ({ name: server.name, up: server.state === 'up' }))
     },
     carryOut: (name, step, context) => {
       let queue = steps.get(name)
