@@ -31,7 +31,17 @@ export interface ModelMember {
 
 export class EtcdRefusal extends Error {}
 
+const folded = new WeakMap<readonly Entry[], { length: number; members: Map<string, ModelMember> }>()
+
 export function membersOf(log: readonly Entry[]): Map<string, ModelMember> {
+  const known = folded.get(log)
+  if (known?.length === log.length) return known.members
+  const members = fold(log)
+  folded.set(log, { length: log.length, members })
+  return members
+}
+
+function fold(log: readonly Entry[]): Map<string, ModelMember> {
   const members = new Map<string, ModelMember>()
   for (const entry of log) {
     if ('add' in entry) {
@@ -67,8 +77,13 @@ export function groups(running: readonly MemberData[]): Group[] {
     for (const candidate of [...here].sort((one, other) => other.log.length - one.log.length)) {
       const members = membersOf(candidate.log)
       const voters = [...members.values()].filter(({ learner }) => !learner)
-      const alive = here.filter((data) => members.has(data.memberId))
-      const voting = alive.filter((data) => voters.some(({ id }) => id === data.memberId))
+      // Nobody listens to a member that it knows as removed, nor votes for a shorter log than its own.
+      const alive = here.filter(
+        (data) => members.has(data.memberId) && !removedBy(data.log, candidate.memberId),
+      )
+      const voting = alive.filter(
+        (data) => voters.some(({ id }) => id === data.memberId) && data.log.length <= candidate.log.length,
+      )
       if (!voting.includes(candidate) || voting.length < majority(voters.length)) continue
       found.push({ clusterId, log: candidate.log, members, alive })
       break
@@ -96,7 +111,7 @@ export function commit(group: Group, entry: Entry, reach: (data: MemberData) => 
 /** What time brings: followers catch up, names are published. */
 export function settle(group: Group): void {
   for (const data of group.alive) {
-    if (data.log !== group.log) data.log = [...group.log]
+    if (data.log !== group.log && data.log.length < group.log.length) data.log = [...group.log]
     const member = group.members.get(data.memberId)
     if (member && !member.started) commit(group, { name: member.seat, of: member.id })
   }

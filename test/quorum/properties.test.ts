@@ -47,10 +47,21 @@ const actsOf = (chances: Record<string, number>, most: number) =>
     { maxLength: most, size: 'max' },
   )
 
+/** More for a hunt; on a machine that is busy with other things, what fits into a few seconds. */
+const hunted = process.env.QUORUM_RUNS
+const parameters = hunted
+  ? { numRuns: Number(hunted) }
+  : { numRuns: 120, interruptAfterTimeLimit: 3_000, markInterruptAsFailure: false }
+const timeoutMs = hunted ? 600_000 : 30_000
 const masters = fc.constantFrom(1, 3, 3, 3, 5)
 
 /** Plays it; numbers for chance come from `chances`, again and again. */
-function play(count: number, acts: readonly Act[], chances: readonly number[], mostLosses = 99): World {
+function play(
+  count: number,
+  acts: readonly Act[],
+  chances: readonly number[],
+  formed?: { savedAfter: number; mostLosses: number },
+): World {
   let losses = 0
   let drawn = 0
   const choose = (below: number): number => {
@@ -58,7 +69,11 @@ function play(count: number, acts: readonly Act[], chances: readonly number[], m
     return below === 0 ? 0 : (chances[drawn % chances.length] ?? 0) % below
   }
   const world = newWorld(seatNames.slice(0, count), choose)
+  for (let effects = 0; effects < (formed?.savedAfter ?? 0); effects += 1) {
+    step(world, seatNames[effects % count] ?? 'a')
+  }
   let saved = structuredClone(world.store)
+  if (formed) run(world)
   for (const [index, { what, seat: number }] of acts.entries()) {
     const seat = seatNames[number % count] ?? 'a'
     // A few effects at a time: else hardly anything ever gets far.
@@ -72,7 +87,7 @@ function play(count: number, acts: readonly Act[], chances: readonly number[], m
     else {
       if (['lose', 'wipe', 'corrupt'].includes(what)) {
         losses += 1
-        if (losses > mostLosses) continue
+        if (formed && losses > formed.mostLosses) continue
       }
       harm(world, what, seat)
     }
@@ -95,41 +110,57 @@ const chance = fc.array(fc.nat(9), { minLength: 7, maxLength: 23 })
 const isStated = (last: string): boolean => /^(wait|refuse|stop|idle)\b.{10}/.test(last)
 
 describe('whatever happens', () => {
-  test('nothing acknowledged is lost, and in the end all are voters or say why not', () => {
-    let whole = 0
-    const property = fc.property(masters, actsOf(weights, 120), chance, (count, acts, chances) => {
-      const world = play(count, acts, chances)
+  test(
+    'nothing acknowledged is lost, and in the end all are voters or say why not',
+    () => {
+      let whole = 0
+      let played = 0
+      const property = fc.property(masters, actsOf(weights, 120), chance, (count, acts, chances) => {
+        const world = play(count, acts, chances)
 
-      heal(world)
-      run(world)
+        heal(world)
+        run(world)
 
-      // A majority of disks is left, or nothing was formed yet and nothing is damaged: nobody is left waiting.
-      const formed = world.store.genesis?.value.phase === 'formed'
-      const damaged = [...world.seats.values()].some(({ disk }) => disk.data?.corrupt)
-      const expected = formed ? majoritySurvives(world) : !damaged
-      if (expected) expect(isWhole(world), status(world).join('\n')).toBe(true)
-      else for (const { last } of world.seats.values()) expect(last).toSatisfy(isStated)
-      if (isWhole(world)) {
-        whole += 1
-        expect(write(world, 'last')).toBe(true)
-      }
-    })
+        // A majority of disks is left, or nothing was formed yet and nothing is damaged: nobody is left waiting.
+        const formed = world.store.genesis?.value.phase === 'formed'
+        const damaged = [...world.seats.values()].some(({ disk }) => disk.data?.corrupt)
+        const expected = formed ? majoritySurvives(world) : !damaged
+        if (expected) expect(isWhole(world), status(world).join('\n')).toBe(true)
+        else for (const { last } of world.seats.values()) expect(last).toSatisfy(isStated)
+        played += 1
+        if (isWhole(world)) {
+          whole += 1
+          expect(write(world, 'last')).toBe(true)
+        }
+      })
 
-    fc.assert(property, { numRuns: 300 })
-    expect(whole).toBeGreaterThan(100)
-  })
+      fc.assert(property, parameters)
+      expect(whole).toBeGreaterThan(played / 4)
+    },
+    timeoutMs,
+  )
 
-  test('nor when the store is rolled back on the way', () => {
-    const property = fc.property(masters, actsOf(withRollback, 120), chance, (count, acts, chances) => {
-      // With store and disks gone together nothing is left that could tell; a majority of disks stays.
-      const world = play(count, acts, chances, faultTolerance(count))
+  test(
+    'nor when the store is rolled back, as far as to nothing',
+    () => {
+      const property = fc.property(
+        masters,
+        fc.nat(40),
+        actsOf(withRollback, 100),
+        chance,
+        (count, savedAfter, acts, chances) => {
+          // With store and disks gone together nothing is left that could tell; a majority of disks stays.
+          const world = play(count, acts, chances, { savedAfter, mostLosses: faultTolerance(count) })
 
-      heal(world)
-      run(world)
+          heal(world)
+          run(world)
 
-      for (const { last } of world.seats.values()) expect(last).toSatisfy(isStated)
-    })
+          for (const { last } of world.seats.values()) expect(last).toSatisfy(isStated)
+        },
+      )
 
-    fc.assert(property, { numRuns: 300 })
-  })
+      fc.assert(property, parameters)
+    },
+    timeoutMs,
+  )
 })
