@@ -111,19 +111,11 @@ export function batches(steps: readonly CloudStep[]): CloudStep[][] {
   return found
 }
 
-const verbs: Record<CloudStep['action'], string> = {
-  'create-network': 'Make network',
-  'create-endpoint': 'Make endpoint',
-  'create-volume': 'Make volume',
-  'set-group': 'Set group',
-  'terminate-machine': 'Terminate machine',
-  'delete-group': 'Delete group',
-  'delete-volume': 'Delete volume',
-  'delete-endpoint': 'Delete endpoint',
-  'delete-network': 'Delete network',
+/** `where` begins with what it is: `volume main of seat a`. */
+function titleOf({ action, where }: CloudStep): string {
+  const [verb = ''] = action.split('-')
+  return `${verb.charAt(0).toUpperCase()}${verb.slice(1)} ${where}`
 }
-
-const titleOf = (step: CloudStep) => `${verbs[step.action]} ${step.where}`
 
 /** @throws StoreConflictError when any document is not what the plan was made from. */
 async function throwIfChanged(store: StateStore, declared: Declared): Promise<void> {
