@@ -1,0 +1,252 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Machine } from '../../../src/clouds/cloud.ts'
+import { localPaths } from '../../../src/clouds/local/records.ts'
+import { HoldfastError } from '../../../src/errors.ts'
+import { silent } from '../../../src/events.ts'
+import { type Bench, endpoint, group, network, setUpBench, step, until, volume } from './bench.ts'
+
+let bench: Bench
+beforeEach(() => {
+  bench = setUpBench()
+})
+afterEach(async () => {
+  expect(bench.world.violations).toEqual([])
+  await bench.close()
+})
+
+const carryOut = async (...steps: Parameters<Bench['cloud']['carryOut']>[1][]) => {
+  for (const one of steps) await bench.cloud.carryOut('c', one, silent)
+}
+const machines = async (): Promise<Machine[]> => (await bench.cloud.observe('c')).machines
+const running = async (count: number): Promise<Machine[]> => {
+  const all = async () => (await machines()).every(({ state }) => state === 'running')
+  await until(`${count} machines run`, async () => (await machines()).length === count && (await all()))
+  return await machines()
+}
+const only = async (): Promise<Machine> => {
+  const [machine] = await running(1)
+  if (!machine) throw new Error('no machine')
+  return machine
+}
+
+describe('another daemon takes over', () => {
+  test('a network that cannot be made leaves nothing', async () => {
+    const actions = bench.world.actions()
+    const refuse = () =>
+      Promise.reject(new HoldfastError('range-overlap', 'it overlaps the route of docker0'))
+    await bench.start({ actions: { ...actions, ensureNetwork: refuse } })
+
+    await expect(carryOut(network)).rejects.toMatchObject({ code: 'range-overlap' })
+
+    expect(await bench.cloud.clusters()).toEqual([])
+    expect(existsSync(localPaths(bench.home).cluster('c'))).toBe(false)
+  })
+
+  test('everything that lives is adopted, nothing is started', async () => {
+    await bench.start()
+    await carryOut(network, endpoint, volume('a', 'main', 'a'), group('m', 'master', ['a'], 1))
+    await only()
+    const before = await bench.cloud.observe('c')
+    const done = [...bench.world.log]
+
+    await bench.kill()
+    await bench.start()
+
+    expect(await bench.cloud.observe('c')).toEqual(before)
+    expect(bench.world.log.filter((line) => !line.startsWith('balance'))).toEqual(
+      done.filter((line) => !line.startsWith('balance')),
+    )
+  })
+
+  test('a machine that died meanwhile is replaced', async () => {
+    await bench.start()
+    await carryOut(network, endpoint, group('m', 'master', ['a'], 1))
+    const before = await only()
+    await bench.kill()
+    bench.world.powerCut(before.id)
+
+    await bench.start()
+
+    await until('another', async () => (await only()).id !== before.id)
+  })
+
+  test('after the host was rebooted the same machines start again on their own disks', async () => {
+    await bench.start()
+    await carryOut(network, endpoint, group('m', 'master', ['a'], 1), group('w', 'node', ['a', 'b'], 2))
+    const before = await running(3)
+    await bench.kill()
+    bench.world.rebootHost()
+
+    await bench.start()
+
+    const after = await running(3)
+    const withoutTime = (all: Machine[]) => all.map(({ bootedAt: _differs, ...rest }) => rest)
+    expect(withoutTime(after)).toEqual(withoutTime(before))
+    expect([...bench.world.machines.values()].map(({ boots }) => boots)).toEqual([2, 2, 2])
+    expect(bench.world.bridges.has('c')).toBe(true)
+    await until('the balancer', () => bench.world.balancers.get('c')?.targets.length === 1)
+  })
+
+  test('a balancer that cannot be started at once is tried again', async () => {
+    await bench.start()
+    await carryOut(network, endpoint, group('m', 'master', ['a'], 1))
+    await only()
+    await bench.kill()
+    bench.world.balancers.clear()
+    const actions = bench.world.actions()
+    let attempts = 0
+    const ensureBalancer: typeof actions.ensureBalancer = async (...args) => {
+      if (++attempts === 1) throw new HoldfastError('balancer-not-started', 'the address is not there yet')
+      await actions.ensureBalancer(...args)
+    }
+
+    await bench.start({ actions: { ...actions, ensureBalancer } })
+
+    await until('a second attempt', () => {
+      bench.clock.now += 100
+      return bench.world.balancers.get('c')?.targets.length === 1
+    })
+  })
+
+  test('killed between the new bridge and the machines, they are still the same machines', async () => {
+    await bench.start()
+    await carryOut(network, endpoint, group('w', 'node', ['a'], 2))
+    const before = (await running(2)).map(({ id }) => id)
+    await bench.kill()
+    bench.world.rebootHost()
+    const actions = bench.world.actions({ atCall: 1, when: 'after' })
+    void bench.start({ actions })
+    await actions.hung
+    await bench.kill()
+    expect(bench.world.bridges.has('c')).toBe(true)
+
+    await bench.start()
+
+    expect((await running(2)).map(({ id }) => id)).toEqual(before)
+  })
+
+  test('a machine whose records somebody removed is ended', async () => {
+    await bench.start()
+    await carryOut(network, endpoint, group('w', 'node', ['a'], 1))
+    const { id } = await only()
+    await bench.kill()
+    const machine = bench.world.machines.get(id)
+    if (machine) machine.cluster = 'removed'
+
+    await bench.start()
+
+    await until('it is gone', () => !bench.world.machines.has(id))
+  })
+
+  test('a record that cannot be read is left alone, and so are its machines', async () => {
+    await bench.start()
+    await carryOut(network, endpoint, group('w', 'node', ['a'], 1))
+    const { id } = await only()
+    await bench.kill()
+    const record = localPaths(bench.home).clusterRecord('c')
+    writeFileSync(record, '{ broken')
+
+    await bench.start()
+
+    expect(bench.world.machines.get(id)?.running).toBe(true)
+    await expect(bench.cloud.carryOut('c', network, silent)).rejects.toMatchObject({ code: 'record-broken' })
+    expect(readFileSync(record, 'utf8')).toBe('{ broken')
+  })
+
+  test('data of a volume that was never recorded is cleared away', async () => {
+    await bench.start()
+    await carryOut(network)
+    await bench.kill()
+    const folder = localPaths(bench.home).volumes('c')
+    mkdirSync(folder, { recursive: true })
+    writeFileSync(join(folder, 'a-main-zzzzz.img'), '')
+
+    await bench.start()
+
+    expect(existsSync(join(folder, 'a-main-zzzzz.img'))).toBe(false)
+  })
+})
+
+describe('killed at any point', () => {
+  const story = [
+    network,
+    endpoint,
+    volume('a', 'main', 'a'),
+    volume('a', 'events', 'a'),
+    group('m', 'master', ['a'], 1),
+    group('w', 'node', ['a', 'b'], 2),
+  ]
+  const deletes = async () => {
+    const { volumes } = await bench.cloud.observe('c')
+    return [
+      step({ action: 'delete-group', group: 'w' }),
+      step({ action: 'delete-group', group: 'm' }),
+      ...volumes.map(({ id }) => step({ action: 'delete-volume', volume: id })),
+      step({ action: 'delete-endpoint' }),
+      step({ action: 'delete-network' }),
+    ]
+  }
+  const points = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10].flatMap((atCall) =>
+    (['before', 'after'] as const).map((when) => ({ atCall, when })),
+  )
+
+  test.each(points)('creating: $when call $atCall', async (killed) => {
+    const actions = bench.world.actions(killed)
+    const daemon = await bench.start({ actions })
+    const context = { storeUrl: bench.home.storeUrl, assets: await assets() }
+    const creating = (async () => {
+      for (const one of story) await daemon.carryOut('c', one, context)
+      // The machines start in the background; the calls go on until the last of them runs.
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    })()
+    await Promise.race([creating, actions.hung])
+    await bench.kill()
+
+    await bench.start()
+    await carryOut(...story)
+    await running(3)
+
+    const seen = await bench.cloud.observe('c')
+    expect(seen.groups.map(({ name, size }) => `${name}${size}`)).toEqual(['m1', 'w2'])
+    expect(seen.volumes.map(({ seat, etcd }) => `${seat}-${etcd}`).sort()).toEqual(['a-events', 'a-main'])
+    expect([...bench.world.machines.values()].filter((one) => one.running)).toHaveLength(3)
+  })
+
+  test.each(points)('deleting: $when call $atCall', async (killed) => {
+    await bench.start()
+    await carryOut(...story)
+    await running(3)
+    const steps = await deletes()
+    await bench.kill()
+    const actions = bench.world.actions(killed)
+    // The first call of an adopting daemon looks after the balancer, before anything is deleted.
+    const started = bench.start({ actions })
+    const deleting = started.then(async (daemon) => {
+      for (const one of steps) await daemon.carryOut('c', one, { storeUrl: bench.home.storeUrl })
+    })
+    await Promise.race([deleting, actions.hung])
+    await bench.kill()
+
+    await bench.start()
+    await carryOut(...steps)
+
+    expect(bench.world.machines.size).toBe(0)
+    expect(bench.world.volumes.size).toBe(0)
+    expect(bench.world.bridges.size).toBe(0)
+    expect(bench.world.balancers.size).toBe(0)
+    expect(existsSync(localPaths(bench.home).cluster('c'))).toBe(false)
+    expect(await bench.cloud.clusters()).toEqual([])
+  })
+})
+
+const assets = async () => ({
+  machineRoot: bench.home.dir,
+  binDir: bench.home.dir,
+  cniDir: bench.home.dir,
+  containerdTemplate: bench.home.dir,
+  nodeBinary: bench.home.dir,
+  agentBundle: bench.home.dir,
+  agentSha256: 'none',
+})
