@@ -19,4 +19,5 @@ export const folders = {
   pki: '/etc/kubernetes/pki',
   etcdPki: '/etc/kubernetes/pki/etcd',
   patches: '/etc/holdfast/patches',
+  images: '/opt/holdfast/images',
 } as const

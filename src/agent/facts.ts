@@ -23,5 +23,6 @@ export async function nodeFacts(context: AgentContext): Promise<MasterFacts> {
     resolvConf: '/etc/resolv.conf',
     cgroupDriver: unified ? 'systemd' : 'cgroupfs',
     nodeLabels: { 'holdfast.dev/group': identity.group, ...group?.spec.nodeLabels },
+    taints: group?.spec.taints ?? [],
   }
 }

@@ -11,6 +11,8 @@ export interface MasterFacts {
   resolvConf: string
   cgroupDriver: 'cgroupfs' | 'systemd'
   nodeLabels: Record<string, string>
+  /** `key=value:Effect`, as kubectl writes them. */
+  taints: readonly string[]
 }
 
 export const criSocket = 'unix:///run/containerd/containerd.sock'
@@ -52,10 +54,12 @@ export function renderInitConfiguration(facts: MasterFacts, patchesDirectory: st
         imagePullPolicy: 'IfNotPresent',
         taints: [controlPlaneTaint],
         // By kubelet itself, at registration: kubeadm would taint only afterwards.
-        kubeletExtraArgs: args({
-          ...kubeletFlags(facts),
-          'register-with-taints': `${controlPlaneTaint.key}=:${controlPlaneTaint.effect}`,
-        }),
+        kubeletExtraArgs: args(
+          kubeletFlags({
+            ...facts,
+            taints: [`${controlPlaneTaint.key}=:${controlPlaneTaint.effect}`, ...facts.taints],
+          }),
+        ),
       },
       patches: { directory: patchesDirectory },
       skipPhases: [],
@@ -84,6 +88,7 @@ export function kubeletFlags(
     'node-labels': Object.entries(labels)
       .map(([key, value]) => `${key}=${value}`)
       .join(','),
+    ...(facts.taints.length > 0 ? { 'register-with-taints': facts.taints.join(',') } : {}),
   }
 }
 

@@ -27,6 +27,8 @@ export function machineFolders(home: Pick<Home, 'dir'>, cluster: string, id: str
     podLogs: join(dir, 'pod-logs'),
     agent: join(dir, 'agent.mjs'),
     socket: paths.machineSocketDir(cluster, id),
+    /** Image archives of the user's, which every machine imports when it boots. */
+    images: join(paths.cluster(cluster), 'images'),
     console: join(dir, 'console.log'),
   } as const
 }
@@ -42,6 +44,7 @@ export async function prepareMachineFolder(
   const folders = machineFolders(home, machine.cluster, machine.id)
   await mkdir(folders.dir, { recursive: true, mode: 0o700 })
   await mkdir(folders.socket, { recursive: true, mode: 0o700 })
+  await mkdir(folders.images, { recursive: true, mode: 0o700 })
   // nspawn's working folders for its own overlays, which a killed machine leaves.
   for (const name of await readdir(folders.dir)) {
     if (name.startsWith('.#')) await rm(join(folders.dir, name), { recursive: true, force: true })

@@ -105,6 +105,7 @@ function nspawnWords(name: string, machine: LocalMachine, folders: Folders, asse
     `--bind-ro=${assets.nodeBinary}:/opt/holdfast/node`,
     `--bind-ro=${folders.agent}:/opt/holdfast/agent.mjs`,
     `--bind=${folders.socket}:/opt/holdfast/cloud`,
+    `--bind-ro=${folders.images}:/opt/holdfast/images`,
     `--bind=${folders.containerd}:/var/lib/containerd`,
     `--bind=${folders.kubelet}:/var/lib/kubelet`,
     `--bind=${folders.podLogs}:/var/log/pods`,
