@@ -8,22 +8,22 @@ interface DeleteOptions extends CommonOptions {
   yes?: boolean
 }
 
-export function registerDelete(program: Command, cli: Cli): void {
-  const remove = program
-    .command('delete')
-    .description('Remove a cluster with everything that was made for it.')
-  const cluster = remove
-    .command('cluster [NAME]')
-    .description('Show what would go; with --yes remove it. Never guesses a name.')
-    .addHelpText(
-      'after',
-      `
+const examples = `
 Assets and installed packages stay. A deletion that was stopped is finished by the same command.
 
 Examples:
   holdfast delete cluster try           What would go
-  holdfast delete cluster try --yes     Remove it, its data too`,
-    )
+  holdfast delete cluster try --yes     Remove it, its data too`
+
+export function registerDelete(program: Command, cli: Cli): void {
+  const remove = program
+    .command('delete')
+    .description('Remove a cluster with everything that was made for it.')
+    .addHelpText('after', examples)
+  const cluster = remove
+    .command('cluster [NAME]')
+    .description('Show what would go; with --yes remove it. Never guesses a name.')
+    .addHelpText('after', examples)
   withCommonOptions(cluster)
     .option('-y, --yes', 'really remove it, its data too')
     .action(async (argument: string | undefined, _: unknown, self: Command) => {

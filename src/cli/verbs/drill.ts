@@ -11,18 +11,20 @@ interface DrillOptions extends CommonOptions {
   force?: boolean
 }
 
+const examples = `
+Examples:
+  holdfast drill kill-master try --leader
+  holdfast drill kill-master try --follower --lose-volumes`
+
 export function registerDrill(program: Command, cli: Cli): void {
-  const drill = program.command('drill').description('Break something on purpose and judge what happens.')
+  const drill = program
+    .command('drill')
+    .description('Break something on purpose and judge what happens.')
+    .addHelpText('after', examples)
   const kill = drill
     .command('kill-master [NAME]')
     .description('Kill one master’s machine while a client writes, and measure until all is well again.')
-    .addHelpText(
-      'after',
-      `
-Examples:
-  holdfast drill kill-master try --leader
-  holdfast drill kill-master try --follower --lose-volumes`,
-    )
+    .addHelpText('after', examples)
   withOutput(withCommonOptions(kill))
     .option('--leader', 'the machine that leads etcd main')
     .option('--follower', 'another one (default)')

@@ -3,20 +3,22 @@ import type { Command } from 'commander'
 import type { Cli, CommonOptions } from '../context.ts'
 import { optionsOf, withCommonOptions } from '../options.ts'
 
+const examples = `
+Examples:
+  holdfast export kubeconfig try
+  holdfast export kubeconfig try --kubeconfig ./try.yaml`
+
 export function registerExport(program: Command, cli: Cli): void {
-  const parent = program.command('export').description('Write a cluster’s kubeconfig.')
+  const parent = program
+    .command('export')
+    .description('Write a cluster’s kubeconfig.')
+    .addHelpText('after', examples)
   const kubeconfig = parent
     .command('kubeconfig [NAME]')
     .description('Merge the context holdfast-NAME into your kubeconfig file, or write it elsewhere.')
     .option('--kubeconfig <file>', 'the file to merge into (default: KUBECONFIG or ~/.kube/config)')
     .option('--print', 'print a kubeconfig of its own instead')
-    .addHelpText(
-      'after',
-      `
-Examples:
-  holdfast export kubeconfig try
-  holdfast export kubeconfig try --kubeconfig ./try.yaml`,
-    )
+    .addHelpText('after', examples)
   withCommonOptions(kubeconfig).action(async (argument: string | undefined, _: unknown, self: Command) => {
     const options = optionsOf<CommonOptions & { kubeconfig?: string; print?: boolean }>(self)
     const name = await cli.clusterName(argument, options)

@@ -7,18 +7,20 @@ interface UpdateOptions extends CommonOptions {
   yes?: boolean
 }
 
+const examples = `
+Examples:
+  holdfast update cluster try           The plan
+  holdfast update cluster try --yes     Carried out, step by step`
+
 export function registerUpdate(program: Command, cli: Cli): void {
-  const update = program.command('update').description('Make what is there equal to what is declared.')
+  const update = program
+    .command('update')
+    .description('Make what is there equal to what is declared.')
+    .addHelpText('after', examples)
   const cluster = update
     .command('cluster [NAME]')
     .description('Show the steps that are needed; with --yes carry them out.')
-    .addHelpText(
-      'after',
-      `
-Examples:
-  holdfast update cluster try           The plan
-  holdfast update cluster try --yes     Carried out, step by step`,
-    )
+    .addHelpText('after', examples)
   withOutput(withCommonOptions(cluster))
     .option('-y, --yes', 'carry the steps out')
     .action(async (argument: string | undefined, _: unknown, self: Command) => {

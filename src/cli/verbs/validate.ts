@@ -9,19 +9,21 @@ interface ValidateOptions extends CommonOptions {
   wait?: number
 }
 
-export function registerValidate(program: Command, cli: Cli): void {
-  const validate = program.command('validate').description('Check whether a cluster works.')
-  const cluster = validate
-    .command('cluster [NAME]')
-    .description('Run every check and say what is not as it should be; exit code 3 when something is not.')
-    .addHelpText(
-      'after',
-      `
+const examples = `
 Examples:
   holdfast validate cluster try
   holdfast validate cluster try --wait 5m
-  holdfast validate cluster try -o json`,
-    )
+  holdfast validate cluster try -o json`
+
+export function registerValidate(program: Command, cli: Cli): void {
+  const validate = program
+    .command('validate')
+    .description('Check whether a cluster works.')
+    .addHelpText('after', examples)
+  const cluster = validate
+    .command('cluster [NAME]')
+    .description('Run every check and say what is not as it should be; exit code 3 when something is not.')
+    .addHelpText('after', examples)
   withOutput(withCommonOptions(cluster))
     .option('--wait <duration>', 'wait this long until everything is well', durationMs)
     .action(async (argument: string | undefined, _: unknown, self: Command) => {
