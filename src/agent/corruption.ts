@@ -2,8 +2,6 @@ import { open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { EtcdName } from '../spec/types.ts'
 
-const podLogs = '/var/log/pods'
-
 /** What etcd 3.6 says before it ends because of its own data. */
 const signs = [
   /walpb: crc mismatch/,
@@ -21,7 +19,7 @@ const tailBytes = 64 * 1024
  * The line in which etcd on this machine says that its data is damaged, from the end of its newest log;
  * undefined when it says no such thing.
  */
-export async function findCorruption(etcd: EtcdName): Promise<string | undefined> {
+export async function findCorruption(etcd: EtcdName, podLogs = '/var/log/pods'): Promise<string | undefined> {
   const folders = await readdir(podLogs).catch(() => [])
   for (const folder of folders.filter((name) => name.startsWith(`kube-system_etcd-${etcd}-`))) {
     const files = (await readdir(join(podLogs, folder, 'etcd')).catch(() => [])).filter((name) =>

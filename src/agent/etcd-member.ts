@@ -41,6 +41,8 @@ export function runEtcdMember(at: EtcdSeat, ready: Promise<void>): EtcdMemberLoo
       return seen.observation.running === 'pod' && seen.observation.cluster !== undefined
     if (step.do !== 'wait' && step.do !== 'refuse' && step.do !== 'stop')
       await actOn(at, observer, step, seen)
+    // A member needs a moment; one that ends at once must not be started ten times a second.
+    if (step.do === 'found') await sleep(foundingPauseMs)
     return false
   }
 

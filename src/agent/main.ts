@@ -43,6 +43,7 @@ async function start(): Promise<void> {
   }
   say('cluster', undefined)
   const context: AgentContext = { identity, surroundings, store, cluster, say }
+  void loadImages(context)
   void runHeartbeat(
     context,
     () => waiting,

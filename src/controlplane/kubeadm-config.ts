@@ -80,7 +80,7 @@ export function renderInitConfiguration(facts: MasterFacts, patchesDirectory: st
 }
 
 export function kubeletFlags(
-  facts: Pick<MasterFacts, 'address' | 'zone' | 'nodeLabels'>,
+  facts: Pick<MasterFacts, 'address' | 'zone' | 'nodeLabels' | 'taints'>,
 ): Record<string, string> {
   const labels = { 'topology.kubernetes.io/zone': facts.zone, ...facts.nodeLabels }
   return {

@@ -215,7 +215,7 @@ function withoutMyMember(seen: MemberObservation): MemberStep {
     const why = cluster
       ? `etcd ${seen.etcd} has no quorum`
       : `no other member of etcd ${seen.etcd} answers; should they all be lost`
-    return { do: 'wait', reason: `the disk is empty and ${why}: only \`holdfast recover\` goes on` }
+    return { do: 'wait', reason: `the disk is empty and ${why}: it is never founded anew; only its own data or a backup brings it back` }
   }
   const recorded = cluster.members.find((member) => member.id === record.memberId)
   // Added, recorded and stamped, but never started: a member that has started once has a name.

@@ -44,6 +44,7 @@ const facts: MasterFacts = {
   resolvConf: '/etc/resolv.conf',
   cgroupDriver: 'cgroupfs',
   nodeLabels: { 'holdfast.dev/group': 'master-a' },
+  taints: [],
 }
 
 interface Argument {

@@ -1,0 +1,40 @@
+import { expect, test } from 'vitest'
+import { type RequestedNames, refusalOf } from '../../src/agent/serving-requests.ts'
+
+const machines = [
+  { id: 'node-1', address: '10.0.0.1' },
+  { id: 'node-2', address: '10.0.0.2' },
+]
+const usages = ['key encipherment', 'digital signature', 'server auth']
+const asked = (change: Partial<RequestedNames> = {}): RequestedNames => ({
+  commonName: 'system:node:node-1',
+  dnsNames: ['node-1'],
+  ipAddresses: ['10.0.0.1'],
+  ...change,
+})
+const user = 'system:node:node-1'
+
+test.each([
+  ['its own name and address', asked(), usages],
+  ['only its address', asked({ dnsNames: [] }), usages],
+  ['an elliptic key, which needs no encipherment', asked(), ['digital signature', 'server auth']],
+])('signed: %s', (_, names, wanted) => {
+  expect(refusalOf(user, wanted, names, machines)).toBeUndefined()
+})
+
+test.each([
+  ['a machine that is dead', 'system:node:node-9', asked({ commonName: 'system:node:node-9' }), /no machine/],
+  ['somebody who is no node', 'admin', asked({ commonName: 'admin' }), /no machine/],
+  ['a node with a bare name', 'node-1', asked({ commonName: 'node-1' }), /no machine/],
+  ['another node’s name as subject', user, asked({ commonName: 'system:node:node-2' }), /asked by/],
+  ['another node’s address', user, asked({ ipAddresses: ['10.0.0.1', '10.0.0.2'] }), /10\.0\.0\.2/],
+  ['another node’s name', user, asked({ dnsNames: ['node-1', 'node-2'] }), /node-2/],
+  ['the endpoint’s name', user, asked({ dnsNames: ['api.demo'] }), /api\.demo/],
+  ['nothing at all', user, asked({ dnsNames: [], ipAddresses: [] }), /names nothing/],
+])('refused: %s', (_, username, names, why) => {
+  expect(refusalOf(username, usages, names, machines)).toMatch(why)
+})
+
+test('refused: to be a client too', () => {
+  expect(refusalOf(user, [...usages, 'client auth'], asked(), machines)).toMatch(/client auth/)
+})
