@@ -66,7 +66,8 @@ test('a dead holder’s seat is taken with a higher epoch, its members as they w
 test('two machines race for one seat: exactly one wins', async () => {
   for (let round = 0; round < 20; round += 1) {
     const store = openMemoryStore()
-    const rivals = await Promise.all(['m1', 'm2', 'm3'].map((id) => machine(id, store, [])))
+    const alive = ['m1', 'm2', 'm3']
+    const rivals = await Promise.all(alive.map((id) => machine(id, store, alive)))
 
     const outcomes = await Promise.all(rivals.map((rival) => claimSeat(rival, 'a')))
 
