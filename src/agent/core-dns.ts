@@ -39,9 +39,9 @@ export async function applyCoreDns(api: KubeApi): Promise<void> {
   }
 }
 
-/** kubeadm prints its documents behind `---`, the first of them on the same line. */
+/** kubeadm prints its documents behind `---`, the first of them on the same line, after remarks of its own. */
 export const manifestsIn = (printed: string): Workload[] =>
   printed
     .split(/^---/m)
-    .map((text) => parse(text) as Workload | null)
-    .filter((object): object is Workload => typeof object?.kind === 'string')
+    .filter((text) => /^\s*apiVersion:/.test(text))
+    .map((text) => parse(text) as Workload)

@@ -16,6 +16,7 @@ import { approveServingRequests } from './serving-requests.ts'
 const ttlMs = 15_000
 const busyPauseMs = 500
 const idlePauseMs = 5_000
+const longestPauseMs = 10_000
 
 /**
  * What one master at a time does for the whole cluster: the cluster-wide phases, workers' tokens,
@@ -31,6 +32,7 @@ export async function runDuties(
   let held: HeldLock | undefined
   let phasesDone = false
   let round = 0
+  let failures = 0
   for (;;) {
     let pause = idlePauseMs
     try {
@@ -44,6 +46,7 @@ export async function runDuties(
         phasesDone = true
         await care(client)
         say(undefined)
+        failures = 0
         round += 1
         // A young cluster changes every second; an old one does not.
         if (round < 40 || !allReady()) pause = busyPauseMs
@@ -53,7 +56,8 @@ export async function runDuties(
       }
     } catch (error) {
       say(messageOf(error))
-      pause = busyPauseMs
+      failures += 1
+      pause = Math.min(busyPauseMs * 2 ** failures, longestPauseMs)
     }
     await sleep(pause)
   }

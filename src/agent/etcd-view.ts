@@ -78,7 +78,13 @@ export async function watchEtcd(
         }
       })
       return {
-        view: { quorum: found.linearizable, members: viewed },
+        view: {
+          clusterId: found.clusterId,
+          quorum: found.linearizable,
+          // An empty etcd is at revision 1; nothing is written before the first apiserver starts.
+          written: states.some((state) => state?.clusterId === found.clusterId && state.revision > 1),
+          members: viewed,
+        },
         members: found.list,
         clusterId: found.clusterId,
       }

@@ -114,6 +114,16 @@ function whileForming(seen: MemberObservation, genesis: Genesis): MemberStep {
     }
   }
   if (!seen.storeReachable) return { do: 'wait', reason: 'founding needs the state store' }
+  // The stamp on a founder's disk, written before its first start, tells whether it may start with `new`;
+  // the members' list does not: the others know every founder's name from their own command lines.
+  if (cluster?.written && !(disk.kind === 'stamped' && disk.data !== 'none')) {
+    return {
+      do: 'stop',
+      reason:
+        `the genesis of etcd ${seen.etcd} says forming, but its members hold acknowledged writes: ` +
+        'rebuild the store; it is never founded anew',
+    }
+  }
   if (record.state !== 'unused' && record.state !== 'founding') {
     return {
       do: 'stop',
@@ -124,22 +134,10 @@ function whileForming(seen: MemberObservation, genesis: Genesis): MemberStep {
   }
   // A record of an earlier attempt is as good as none: its disk was set aside, or never stamped.
   const ofEarlier = seen.founderId !== undefined && record.memberId !== seen.founderId
-  const hasData = disk.kind === 'stamped' && disk.data !== 'none'
-  // A member that has started once has a name. Started again with `new` and nothing, it would vote
-  // without remembering what it acknowledged.
-  const ranBefore = cluster?.members.some(({ id, name }) => id === seen.founderId && name !== '') ?? false
   if (record.state === 'unused' || ofEarlier) {
-    if (ranBefore && !hasData) {
-      return {
-        do: 'stop',
-        reason:
-          `member ${seen.founderId} of this seat has run before, and neither its record nor its disk knows: ` +
-          'rebuild the store; it is never founded anew',
-      }
-    }
     return { do: 'record-founding', reason: `this seat is a founder (attempt ${genesis.attempt})` }
   }
-  if (disk.kind !== 'stamped' || (ranBefore && !hasData)) {
+  if (disk.kind !== 'stamped') {
     return {
       do: 'new-attempt',
       reason: `seat ${seen.seat} had begun to found etcd ${seen.etcd}, but its disk is empty`,
@@ -215,7 +213,10 @@ function withoutMyMember(seen: MemberObservation): MemberStep {
     const why = cluster
       ? `etcd ${seen.etcd} has no quorum`
       : `no other member of etcd ${seen.etcd} answers; should they all be lost`
-    return { do: 'wait', reason: `the disk is empty and ${why}: it is never founded anew; only its own data or a backup brings it back` }
+    return {
+      do: 'wait',
+      reason: `the disk is empty and ${why}: it is never founded anew; only its own data or a backup brings it back`,
+    }
   }
   const recorded = cluster.members.find((member) => member.id === record.memberId)
   // Added, recorded and stamped, but never started: a member that has started once has a name.

@@ -40,6 +40,8 @@ export interface ClusterView {
   clusterId?: string
   /** A linearizable read succeeded. */
   quorum: boolean
+  /** Something was written: it has acknowledged writes, whatever the store says. */
+  written?: boolean
   members: readonly ViewedMember[]
 }
 

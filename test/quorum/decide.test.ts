@@ -26,7 +26,7 @@ import { inWords } from './agent.ts'
  *        uuid=ours etcd=main seat=a volumeId=VOLUME epoch=1 generation=1 attempt=1 clusterId=C formed
  *   store away                                   := it answers
  *   running no|founding|pod                      := running no
- *   cluster quorum|no-quorum [CLUSTER]           := nobody answers
+ *   cluster quorum|no-quorum [CLUSTER [written]] := nobody answers, nothing written
  *   member ID NAME|- voter|learner healthy|away  := none; learners that are healthy have caught up
  *   recorded IDS   lost IDS   sign TEXT…   declared SEATS|-   founder ID   grace over
  *        := every listed member is recorded, none lost, no sign, declared a,b,c, founder FA, grace not over
@@ -98,7 +98,7 @@ function parseCase(text: string): Case {
 function parseFacts(lines: readonly string[]): MemberObservation {
   const members: ViewedMember[] = []
   const signs: string[] = []
-  let cluster: { quorum: boolean; clusterId?: string } | undefined
+  let cluster: { quorum: boolean; clusterId?: string; written: boolean } | undefined
   let recorded: string[] | undefined
   const seen = {
     seat: 'a',
@@ -127,8 +127,10 @@ function parseFacts(lines: readonly string[]): MemberObservation {
     } else if (fact === 'disk') seen.disk = diskOf(one, words)
     else if (fact === 'store') seen.storeReachable = false
     else if (fact === 'running') seen.running = one as 'pod'
-    else if (fact === 'cluster') cluster = { quorum: one === 'quorum', ...(two ? { clusterId: two } : {}) }
-    else if (fact === 'member') {
+    else if (fact === 'cluster') {
+      const written = line.trim().endsWith(' written')
+      cluster = { quorum: one === 'quorum', ...(two ? { clusterId: two } : {}), written }
+    } else if (fact === 'member') {
       const isLearner = three === 'learner'
       const healthy = four === 'healthy'
       const caughtUp = isLearner ? { caughtUp: healthy } : {}

@@ -166,6 +166,7 @@ export function viewOf(
   const members = [...(led ? led.members : membersOf(some.log)).values()]
   return {
     quorum: led !== undefined,
+    written: (led?.log ?? some.log).some((entry) => 'put' in entry),
     clusterId: some.clusterId,
     members: members.map((member) => {
       const healthy = led !== undefined && isAlive(led, member.id)
