@@ -196,6 +196,7 @@ function* act(world: World, it: SeatInWorld, step: MemberStep, seen: Seen): Gene
               add: founderIdOf(genesis.value, seat),
               seat,
               learner: false,
+              founder: true as const,
             })),
           }
           it.manifest = 'founding'

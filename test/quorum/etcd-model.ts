@@ -8,7 +8,7 @@ import type { ClusterView } from '../../src/quorum/member.ts'
  */
 export type Entry =
   | { put: string }
-  | { add: string; seat: string; learner: boolean }
+  | { add: string; seat: string; learner: boolean; founder?: true }
   | { remove: string }
   | { promote: string }
   | { name: string; of: string }
@@ -25,8 +25,8 @@ export interface ModelMember {
   /** The peer URL stands for it. */
   seat: string
   learner: boolean
-  /** Its name was published: it has started once. */
-  started: boolean
+  /** Founders know each other's names from their command lines; an added member tells its own at its start. */
+  named: boolean
 }
 
 export class EtcdRefusal extends Error {}
@@ -45,14 +45,15 @@ function fold(log: readonly Entry[]): Map<string, ModelMember> {
   const members = new Map<string, ModelMember>()
   for (const entry of log) {
     if ('add' in entry) {
-      members.set(entry.add, { id: entry.add, seat: entry.seat, learner: entry.learner, started: false })
+      const { add: id, seat, learner, founder } = entry
+      members.set(id, { id, seat, learner, named: founder === true })
     } else if ('remove' in entry) members.delete(entry.remove)
     else if ('promote' in entry) {
       const member = members.get(entry.promote)
       if (member) members.set(member.id, { ...member, learner: false })
     } else if ('of' in entry) {
       const member = members.get(entry.of)
-      if (member) members.set(member.id, { ...member, started: true })
+      if (member) members.set(member.id, { ...member, named: true })
     }
   }
   return members
@@ -113,7 +114,7 @@ export function settle(group: Group): void {
   for (const data of group.alive) {
     if (data.log !== group.log && data.log.length < group.log.length) data.log = [...group.log]
     const member = group.members.get(data.memberId)
-    if (member && !member.started) commit(group, { name: member.seat, of: member.id })
+    if (member && !member.named) commit(group, { name: member.seat, of: member.id })
   }
 }
 
@@ -133,7 +134,8 @@ export function removeMember(group: Group, id: string): void {
   if (!member) throw new EtcdRefusal('member not found')
   if (!member.learner) {
     const rest = voted(group).filter((voter) => voter.id !== id)
-    const started = rest.filter((voter) => voter.started).length
+    // etcd counts as started what has a name.
+    const started = rest.filter((voter) => voter.named).length
     if (rest.length === 0 || started < majority(rest.length)) {
       throw new EtcdRefusal('not enough started members')
     }
@@ -172,7 +174,7 @@ export function viewOf(
       const healthy = led !== undefined && isAlive(led, member.id)
       return {
         id: member.id,
-        name: member.started ? member.seat : '',
+        name: member.named ? member.seat : '',
         isLearner: member.learner,
         healthy,
         ...(member.learner ? { caughtUp: healthy } : {}),
