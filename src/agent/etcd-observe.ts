@@ -29,14 +29,15 @@ export interface Observer {
 export function observeEtcd(at: EtcdSeat): Observer {
   const { context, cluster, seat, etcd } = at
   let majoritySince: number | undefined
-  let watch: { seats: string; etcd: EtcdWatch } | undefined
+  let watch: { key: string; etcd: EtcdWatch } | undefined
 
-  async function clients(): Promise<EtcdWatch> {
+  async function clients(phase: Genesis['phase'] = 'formed'): Promise<EtcdWatch> {
     const records = await readSeats(context)
     const seats = [...new Set([seat, ...records.map((record) => record.seat)])].sort()
-    if (watch?.seats !== seats.join()) {
+    const key = `${phase}: ${seats.join()}`
+    if (watch?.key !== key) {
       watch?.etcd.close()
-      watch = { seats: seats.join(), etcd: await watchEtcd(cluster, etcd, seat, seats) }
+      watch = { key, etcd: await watchEtcd(cluster, etcd, seat, seats, phase) }
     }
     return watch.etcd
   }
@@ -56,7 +57,7 @@ export function observeEtcd(at: EtcdSeat): Observer {
         ? { kind: 'not-proven', reason: mount.waiting }
         : await lookAtDisk(etcd, mount.volumeId)
     const running = await runningAs(etcd)
-    const viewed = genesis ? await (await clients()).view() : undefined
+    const viewed = genesis ? await (await clients(genesis.phase)).view() : undefined
     if (viewed?.view.quorum) majoritySince ??= Date.now()
     const seats = await readSeats(context)
     return {

@@ -6,7 +6,7 @@ import type { EtcdName } from '../spec/types.ts'
 import { etcdFiles } from './etcd-pki.ts'
 
 /** How long a member may take to tell its state before it counts as not healthy. */
-const statusTimeoutMs = 1_500
+const statusTimeoutMs = { forming: 500, formed: 1_500 } as const
 
 /** What the members of one etcd cluster say, asked from one machine. */
 export interface EtcdWatch {
@@ -23,6 +23,7 @@ export async function watchEtcd(
   etcd: EtcdName,
   own: string,
   seats: string[],
+  phase: 'forming' | 'formed',
 ): Promise<EtcdWatch> {
   const [ca, cert, key] = await Promise.all(
     [etcdFiles.ca, etcdFiles.clientCert, etcdFiles.clientKey].map((file) => readFile(file, 'utf8')),
@@ -33,7 +34,7 @@ export async function watchEtcd(
   const clients = new Map(
     [own, ...others].map((seat) => [
       seat,
-      etcdClient({ ...tls, endpoints: [url(seat)], timeoutMs: statusTimeoutMs }),
+      etcdClient({ ...tls, endpoints: [url(seat)], timeoutMs: statusTimeoutMs[phase] }),
     ]),
   )
   const local = clients.get(own) as EtcdClient
@@ -50,7 +51,8 @@ export async function watchEtcd(
       })
       return Promise.any(answers).catch(() => undefined)
     }
-    return (await ask(true)) ?? (await ask(false))
+    const [strong, weak] = [ask(true), ask(false)]
+    return (await strong) ?? (await weak)
   }
 
   return {

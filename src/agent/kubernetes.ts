@@ -120,7 +120,10 @@ async function useRotatingCertificate(): Promise<void> {
 
 const decode = (base64: string): string => Buffer.from(base64, 'base64').toString('utf8')
 
-/** Puts the apiserver's static pod in place and, once it answers, the two that need it. */
+/**
+ * Puts the apiserver's static pod in place and, once it says anything at all, the two that need it:
+ * they wait by themselves for what it still has to do.
+ */
 export async function startControlPlane(address: string, progress: (reason: string) => void): Promise<void> {
   const phase = (name: string): Promise<string> =>
     command('kubeadm', ['init', 'phase', 'control-plane', name, `--config=${kubeadmConfig}`])
@@ -129,9 +132,9 @@ export async function startControlPlane(address: string, progress: (reason: stri
   await Promise.all([phase('controller-manager'), phase('scheduler')])
 }
 
-/** Until /livez of the local apiserver answers; bounded, with the last reason. */
+/** Until the local apiserver answers anything over HTTP; bounded, with the last reason. */
 async function waitForApiserver(address: string, progress: (reason: string) => void): Promise<void> {
-  const { kubeApi } = await import('../controlplane/api.ts')
+  const { kubeApi, KubeApiError } = await import('../controlplane/api.ts')
   const [ca, cert, key] = await Promise.all(
     ['ca.crt', 'apiserver-kubelet-client.crt', 'apiserver-kubelet-client.key'].map((name) =>
       readFile(join(folders.pki, name), 'utf8'),
@@ -149,10 +152,11 @@ async function waitForApiserver(address: string, progress: (reason: string) => v
   try {
     while (Date.now() < deadline) {
       try {
-        await api.rawGet('/livez?exclude=etcd-override-0')
+        await api.rawGet('/livez')
         return
       } catch (error) {
-        reason = failedChecks(messageOf(error))
+        if (error instanceof KubeApiError && error.status > 0) return
+        reason = messageOf(error)
         progress(`the apiserver does not answer yet: ${reason}`)
       }
       await sleep(200)
@@ -164,11 +168,4 @@ async function waitForApiserver(address: string, progress: (reason: string) => v
     'apiserver-not-ready',
     `the apiserver of this machine did not answer within 300 s: ${reason}`,
   )
-}
-
-/** Of the many lines of /livez only those that failed. */
-function failedChecks(answer: string): string {
-  const [first = '', ...rest] = answer.split('\n')
-  const failed = rest.filter((line) => line.startsWith('[-]'))
-  return failed.length > 0 ? failed.join(', ') : first
 }

@@ -140,6 +140,10 @@ function clusterConfiguration(facts: MasterFacts) {
         'allocate-node-cidrs': 'true',
         'node-cidr-mask-size': '24',
         'node-monitor-grace-period': '20s',
+        // Thirty controllers ask for a token each before any of them starts: at the default of 20 a second
+        // that alone takes more than four seconds, after every change of the leader.
+        'kube-api-qps': '100',
+        'kube-api-burst': '200',
       }),
     },
     scheduler: { extraArgs: args(leaderElection) },
@@ -178,6 +182,8 @@ export function kubeletConfiguration(facts: Pick<MasterFacts, 'cluster' | 'resol
 /** kubeadm patches, by file name; they must be given again at every upgrade. */
 export function controlPlanePatches(): Record<string, string> {
   const probe = (path: string) => ({ httpGet: { path }, periodSeconds: 2 })
+  // kubeadm waits ten seconds before it asks for the first time; the allowance is as long as kubeadm's.
+  const quick = { initialDelaySeconds: 1, periodSeconds: 1, failureThreshold: 300 }
   const apiserver = {
     spec: {
       containers: [
@@ -185,13 +191,13 @@ export function controlPlanePatches(): Record<string, string> {
           name: 'kube-apiserver',
           livenessProbe: { ...probe(`/livez?${healthExclusions}`), periodSeconds: 10 },
           readinessProbe: probe(`/readyz?${healthExclusions}`),
-          startupProbe: { ...probe(`/livez?${healthExclusions}`), failureThreshold: 150 },
+          startupProbe: { ...probe(`/livez?${healthExclusions}`), ...quick },
         },
       ],
     },
   }
   const quickStart = (name: string, path: string) => ({
-    spec: { containers: [{ name, startupProbe: { ...probe(path), failureThreshold: 150 } }] },
+    spec: { containers: [{ name, startupProbe: { ...probe(path), ...quick } }] },
   })
   return {
     'kube-apiserver0+strategic.json': document(apiserver),
