@@ -4,6 +4,7 @@ import type { InstanceGroupSpec } from '../spec/types.ts'
 import { keys } from '../store/keys.ts'
 import { StoreConflictError, StoreUnavailableError } from '../store/store.ts'
 import type { AgentContext } from './context.ts'
+import type { Recalled } from './remembering-store.ts'
 import { parseYaml } from './yaml.ts'
 
 /** The seat that this machine's group sits in. @throws StoreUnavailableError when it was never seen. */
@@ -25,14 +26,16 @@ export interface SeenSeat {
 }
 
 export async function readSeat(context: AgentContext, seat: string): Promise<SeenSeat | undefined> {
-  const { stored, fresh, rolledBack } = await context.store.recall(keys.seat(context.identity.cluster, seat))
-  if (!stored) return undefined
-  return { record: JSON.parse(stored.value) as SeatRecord, revision: stored.revision, fresh, rolledBack }
+  return seen(await context.store.recall(keys.seat(context.identity.cluster, seat)))
 }
 
-export async function readSeats(context: AgentContext): Promise<SeatRecord[]> {
+const seen = ({ stored, fresh, rolledBack }: Recalled): SeenSeat | undefined =>
+  stored && { record: JSON.parse(stored.value) as SeatRecord, revision: stored.revision, fresh, rolledBack }
+
+/** Every seat that has a record. */
+export async function readSeats(context: AgentContext): Promise<SeenSeat[]> {
   const recalled = await context.store.recallAll(keys.seats(context.identity.cluster))
-  return recalled.flatMap(({ stored }) => (stored ? [JSON.parse(stored.value) as SeatRecord] : []))
+  return recalled.flatMap((one) => seen(one) ?? [])
 }
 
 /**
@@ -44,20 +47,20 @@ export async function claimSeat(
   seat: string,
 ): Promise<{ held: true; epoch: number } | { held: false; reason: string }> {
   const { identity, store } = context
-  const seen = await readSeat(context, seat)
-  if (seen?.record.machine === identity.machineId) {
-    if (seen.fresh && seen.record.address !== identity.address) {
-      await put(context, { ...seen.record, address: identity.address }, seen.revision)
+  const found = await readSeat(context, seat)
+  if (found?.record.machine === identity.machineId) {
+    if (found.fresh && found.record.address !== identity.address) {
+      await put(context, { ...found.record, address: identity.address }, found.revision)
     }
-    return { held: true, epoch: seen.record.epoch }
+    return { held: true, epoch: found.record.epoch }
   }
-  if (seen && !seen.fresh) {
-    const why = seen.rolledBack ? 'is older than what this machine has seen' : 'does not answer'
+  if (found && !found.fresh) {
+    const why = found.rolledBack ? 'is older than what this machine has seen' : 'does not answer'
     return { held: false, reason: `seat ${seat} can only be claimed through the state store, which ${why}` }
   }
-  if (seen) {
+  if (found) {
     const alive = await context.surroundings.machines()
-    const holder = alive.find((machine) => machine.id === seen.record.machine)
+    const holder = alive.find((machine) => machine.id === found.record.machine)
     if (holder)
       return { held: false, reason: `seat ${seat} is held by ${holder.id}, which is ${holder.state}` }
   }
@@ -65,14 +68,14 @@ export async function claimSeat(
     seat,
     group: identity.group,
     zone: identity.zone,
-    epoch: (seen?.record.epoch ?? 0) + 1,
+    epoch: (found?.record.epoch ?? 0) + 1,
     nonce: randomUUID(),
     machine: identity.machineId,
     address: identity.address,
-    members: seen?.record.members ?? { main: unusedMember(), events: unusedMember() },
+    members: found?.record.members ?? { main: unusedMember(), events: unusedMember() },
   }
   try {
-    await put(context, record, seen?.revision)
+    await put(context, record, found?.revision)
   } catch (error) {
     // A write that timed out is neither won nor lost: the nonce tells.
     if (!(error instanceof StoreConflictError || error instanceof StoreUnavailableError)) throw error

@@ -101,7 +101,8 @@ async function changeMembership(at: EtcdSeat, observer: Observer, intended: Memb
     const seen = await observer.look()
     if ('waiting' in seen) return
     const step = decideMember(seen.observation)
-    const { any } = await observer.clients()
+    const any = observer.clients()?.any
+    if (!any) return
     if (step.do === 'remove-members') {
       for (const id of step.ids) {
         if (!(await taken.lock.stillHeld())) return

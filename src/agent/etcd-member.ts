@@ -7,7 +7,7 @@ import { actOn } from './etcd-act.ts'
 import { observeEtcd, type Seen } from './etcd-observe.ts'
 import type { EtcdSeat } from './etcd-seat.ts'
 
-const busyPauseMs = 100
+const busyPauseMs = 150
 const foundingPauseMs = 300
 const idlePauseMs = 4_000
 

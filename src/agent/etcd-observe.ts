@@ -1,7 +1,7 @@
 import type { Disk, MemberObservation, ViewedMember } from '../quorum/member.ts'
 import type { Genesis, SeatRecord } from '../quorum/records.ts'
 import { keys } from '../store/keys.ts'
-import { readSeat, readSeats } from './claim.ts'
+import { readSeats } from './claim.ts'
 import { findCorruption } from './corruption.ts'
 import { runningAs } from './etcd-process.ts'
 import { declaredSeats, type EtcdSeat, founderIds } from './etcd-seat.ts'
@@ -22,8 +22,8 @@ export interface Seen {
 export interface Observer {
   /** Looks at store, disk, process and members; or says why there is nothing to look at yet. */
   look(): Promise<Seen | { waiting: string }>
-  /** Clients of the seats' members. */
-  clients(): Promise<EtcdWatch>
+  /** Clients of the members that the last look saw; undefined before there is a genesis. */
+  clients(): EtcdWatch | undefined
 }
 
 export function observeEtcd(at: EtcdSeat): Observer {
@@ -31,19 +31,18 @@ export function observeEtcd(at: EtcdSeat): Observer {
   let majoritySince: number | undefined
   let watch: { key: string; etcd: EtcdWatch } | undefined
 
-  async function clients(phase: Genesis['phase'] = 'formed'): Promise<EtcdWatch> {
-    const records = await readSeats(context)
-    const seats = [...new Set([seat, ...records.map((record) => record.seat)])].sort()
+  async function watchSeats(phase: Genesis['phase'], seats: readonly string[]): Promise<EtcdWatch> {
     const key = `${phase}: ${seats.join()}`
     if (watch?.key !== key) {
       watch?.etcd.close()
-      watch = { key, etcd: await watchEtcd(cluster, etcd, seat, seats, phase) }
+      watch = { key, etcd: await watchEtcd(cluster, etcd, seat, [...seats], phase) }
     }
     return watch.etcd
   }
 
   async function look(): Promise<Seen | { waiting: string }> {
-    const own = await readSeat(context, seat)
+    const all = await readSeats(context)
+    const own = all.find(({ record }) => record.seat === seat)
     if (!own) return { waiting: `seat ${seat} has no record` }
     if (own.record.machine !== context.identity.machineId) {
       return { waiting: `seat ${seat} is held by ${own.record.machine} now` }
@@ -57,9 +56,10 @@ export function observeEtcd(at: EtcdSeat): Observer {
         ? { kind: 'not-proven', reason: mount.waiting }
         : await lookAtDisk(etcd, mount.volumeId)
     const running = await runningAs(etcd)
-    const viewed = genesis ? await (await clients(genesis.phase)).view() : undefined
+    const seats = all.map((one) => one.record)
+    const names = seats.map((one) => one.seat).sort()
+    const viewed = genesis && (await (await watchSeats(genesis.phase, names)).view())
     if (viewed?.view.quorum) majoritySince ??= Date.now()
-    const seats = await readSeats(context)
     return {
       genesis:
         genesis && recalled.stored ? { value: genesis, revision: recalled.stored.revision } : undefined,
@@ -99,5 +99,5 @@ export function observeEtcd(at: EtcdSeat): Observer {
     return detail ? { ...disk, data: 'corrupt', detail } : disk
   }
 
-  return { look, clients }
+  return { look, clients: () => watch?.etcd }
 }

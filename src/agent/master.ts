@@ -104,7 +104,7 @@ async function updateHosts(context: AgentContext): Promise<void> {
   const records = await readSeats(context)
   const machines = await context.surroundings.machines().catch(() => [])
   const seats = new Map(
-    records.map((record) => {
+    records.map(({ record }) => {
       const alive = machines.find(({ id }) => id === record.machine)
       return [record.seat, alive?.address ?? record.address]
     }),
