@@ -10,6 +10,10 @@ export function harm(world: World, what: string, seat: string): void {
   else if (what === 'wipe') {
     reboot(world, seat)
     at(world, seat).disk = { volumeId: at(world, seat).disk.volumeId }
+  } else if (what === 'gut') {
+    // The data is gone, and the stamp that names it is still there.
+    reboot(world, seat)
+    delete at(world, seat).disk.data
   } else if (what === 'lose') {
     bootNewMachine(world, seat)
     at(world, seat).disk = { volumeId: freshId(world, `vol-${seat}`) }

@@ -27,6 +27,7 @@ const weights: Record<string, number> = {
   on: 6,
   lose: 2,
   wipe: 1,
+  gut: 1,
   unmount: 1,
   mount: 2,
   corrupt: 1,
@@ -85,7 +86,7 @@ function play(
     else if (what === 'store-save') saved = structuredClone(world.store)
     else if (what === 'store-restore') world.store = structuredClone(saved)
     else {
-      if (['lose', 'wipe', 'corrupt'].includes(what)) {
+      if (['lose', 'wipe', 'gut', 'corrupt'].includes(what)) {
         losses += 1
         if (formed && losses > formed.mostLosses) continue
       }

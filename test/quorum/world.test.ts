@@ -18,6 +18,7 @@ import { bootNewMachine, isWhole, newWorld, status, type World, write } from './
  *   off SEAT | on SEAT     power; `on` boots the same machine
  *   replace SEAT           a new machine, with the seat's volume
  *   lose SEAT              a new machine with a new volume;  wipe SEAT: the same volume, emptied
+ *   gut SEAT               its data is gone, the stamp is still there
  *   unmount SEAT | mount SEAT   |   corrupt SEAT   |   declare SEAT
  *   store away|back|save|restore|without-genesis
  *   status
@@ -88,6 +89,7 @@ describe('killed at every effect and run again ends the same', () => {
     ['one founds', () => newWorld(['a'])],
     ['a loses its disk', () => damaged('lose')],
     ['the volume of a is emptied', () => damaged('wipe')],
+    ['the data of a is gone, its stamp is there', () => damaged('gut')],
     ['the data of a is corrupt', () => damaged('corrupt')],
     ['the machine of a is replaced', () => damaged('replace')],
     ['a joins one master', () => damaged('join')],
