@@ -1,17 +1,31 @@
 import { defineConfig } from 'vitest/config'
+import { InOrder } from './test/e2e/support/in-order.ts'
+
+const oneAtATime = { fileParallelism: false, testTimeout: 300_000, hookTimeout: 900_000, bail: 1 }
 
 export default defineConfig({
   test: {
+    sequence: { sequencer: InOrder },
     projects: [
-      { test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/e2e/**'], testTimeout: 10_000 } },
+      {
+        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/e2e/**'], testTimeout: 10_000 },
+      },
+      // Parts of it on a real kernel, each with machines of its own.
       {
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
-          fileParallelism: false,
-          testTimeout: 300_000,
-          hookTimeout: 600_000,
-          bail: 1,
+          exclude: ['test/e2e/[0-9]*'],
+          ...oneAtATime,
+        },
+      },
+      // One real cluster that all of these files share, in the order of their numbers.
+      {
+        test: {
+          name: 'cluster',
+          include: ['test/e2e/[0-9]*.test.ts'],
+          globalSetup: 'test/e2e/support/global-setup.ts',
+          ...oneAtATime,
         },
       },
     ],

@@ -25,5 +25,8 @@ printf 'Node %s\n' "$(node --version)"
 check lint biome check .
 check types tsc --noEmit
 tests unit
-if [ "${HOLDFAST_TEST_E2E:-1}" = 1 ]; then tests e2e; fi
+if [ "${HOLDFAST_TEST_E2E:-1}" = 1 ]; then
+  tests e2e
+  tests cluster
+fi
 node scripts/sum-reports.ts "$reports"
