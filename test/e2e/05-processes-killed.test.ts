@@ -1,0 +1,65 @@
+import { beforeAll, expect, test } from 'vitest'
+import { type Target, targetOf } from './support/client.ts'
+import { nothingLost } from './support/expectations.ts'
+import { askJson } from './support/holdfast.ts'
+import { cloud, inside, inventory, machinesOf, pidOf } from './support/machines.ts'
+import { clusterName } from './support/place.ts'
+import { mustBeWell, sharedCluster } from './support/state.ts'
+import { defined, eventually } from './support/wait.ts'
+import { startWriter } from './support/writer.ts'
+
+let target: Target
+
+beforeAll(async () => {
+  await sharedCluster()
+  target = targetOf(clusterName)
+})
+
+test('the local cloud is killed: machines and API go on, and the next command adopts everything', async () => {
+  const before = await inventory()
+  const pids = await Promise.all(before.machines.map(pidOf))
+  const killed = defined(await cloud().status(), 'local cloud')
+  const writer = await startWriter(target)
+
+  process.kill(killed.pid, 'SIGKILL')
+  await eventually('it is gone', 5_000, async () => expect(await cloud().status()).toBeUndefined(), 50)
+  const acknowledged = writer.acknowledged()
+  await eventually('writes go on without it', 20_000, async () =>
+    expect(writer.acknowledged()).toBeGreaterThan(acknowledged + 30),
+  )
+  expect(await cloud().status()).toBeUndefined()
+  const listed = await askJson<{ id: string }[]>(['get', 'machines', clusterName])
+
+  expect(listed.map(({ id }) => id).sort()).toEqual(before.machines.map(({ id }) => id).sort())
+  expect(defined(await cloud().status(), 'local cloud').pid).not.toBe(killed.pid)
+  const after = await inventory()
+  expect(after).toEqual(before)
+  expect(await Promise.all(after.machines.map(pidOf))).toEqual(pids)
+  nothingLost(await writer.stop(), 30)
+  await mustBeWell()
+})
+
+test('the agent is killed on a master and on the worker: systemd starts it again, nobody notices', async () => {
+  const [master] = await machinesOf('master')
+  const [worker] = await machinesOf('node')
+  const property = (machine: { id: string }, name: string) =>
+    inside(machine, `systemctl show --property=${name} --value holdfast-agent`)
+  const writer = await startWriter(target)
+
+  for (const machine of [defined(master, 'master'), defined(worker, 'worker')]) {
+    const pid = (await property(machine, 'MainPID')).trim()
+    const restarts = Number(await property(machine, 'NRestarts'))
+    expect(Number(pid)).toBeGreaterThan(1)
+    await inside(machine, `kill -9 ${pid}`)
+    await eventually('systemd starts it again', 30_000, async () => {
+      expect((await property(machine, 'ActiveState')).trim()).toBe('active')
+      expect(Number(await property(machine, 'NRestarts'))).toBe(restarts + 1)
+      expect((await property(machine, 'MainPID')).trim()).not.toBe(pid)
+    })
+  }
+
+  const writes = await writer.stop()
+  nothingLost(writes, 10)
+  expect(writes.failed).toBeLessThanOrEqual(Math.ceil(writes.sent * 0.03))
+  await mustBeWell()
+})
