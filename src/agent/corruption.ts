@@ -1,4 +1,4 @@
-import { open, readdir } from 'node:fs/promises'
+import { open, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { EtcdName } from '../spec/types.ts'
 
@@ -17,26 +17,39 @@ const tailBytes = 64 * 1024
 
 /**
  * The line in which etcd on this machine says that its data is damaged, from the end of its newest log;
- * undefined when it says no such thing.
+ * undefined when it says no such thing. Logs older than the disk's stamp are of an earlier member.
  */
-export async function findCorruption(etcd: EtcdName, podLogs = '/var/log/pods'): Promise<string | undefined> {
-  const folders = await readdir(podLogs).catch(() => [])
-  for (const folder of folders.filter((name) => name.startsWith(`kube-system_etcd-${etcd}-`))) {
-    const files = (await readdir(join(podLogs, folder, 'etcd')).catch(() => [])).filter((name) =>
-      /^\d+\.log$/.test(name),
+export async function findCorruption(
+  etcd: EtcdName,
+  stampFile: string,
+  podLogs = '/var/log/pods',
+): Promise<string | undefined> {
+  const folders = (await readdir(podLogs).catch(() => [])).filter((name) =>
+    name.startsWith(`kube-system_etcd-${etcd}-`),
+  )
+  const files = await Promise.all(
+    folders.map(async (folder) => {
+      const names = await readdir(join(podLogs, folder, 'etcd')).catch(() => [])
+      return names
+        .filter((name) => /^\d+\.log$/.test(name))
+        .map((name) => join(podLogs, folder, 'etcd', name))
+    }),
+  )
+  const times = await Promise.all(files.flat().map(async (path) => ({ path, time: await changedAt(path) })))
+  const newest = times.sort((one, other) => one.time - other.time).at(-1)
+  if (!newest || newest.time < (await changedAt(stampFile))) return undefined
+  const line = (await tail(newest.path))
+    .split('\n')
+    .findLast(
+      (text) =>
+        /"level":"(fatal|panic|error)"|^.{0,60}panic:/.test(text) && signs.some((sign) => sign.test(text)),
     )
-    const newest = files.sort((one, other) => Number.parseInt(one, 10) - Number.parseInt(other, 10)).at(-1)
-    if (!newest) continue
-    const line = (await tail(join(podLogs, folder, 'etcd', newest)))
-      .split('\n')
-      .findLast(
-        (text) =>
-          /"level":"(fatal|panic|error)"|^.{0,60}panic:/.test(text) && signs.some((sign) => sign.test(text)),
-      )
-    if (line) return line.slice(0, 300)
-  }
-  return undefined
+  return line?.slice(0, 300)
 }
+
+/** Milliseconds since 1970; 0 when it is not there. */
+const changedAt = async (path: string): Promise<number> =>
+  (await stat(path).catch(() => undefined))?.mtimeMs ?? 0
 
 async function tail(path: string): Promise<string> {
   const file = await open(path, 'r')

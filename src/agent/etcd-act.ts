@@ -75,10 +75,12 @@ export async function actOn(at: EtcdSeat, observer: Observer, step: MemberStep, 
   }
 }
 
-/** The epoch on the disk, then in the record: only then may the member start. */
+/** The epoch on the disk, and that the cluster is formed; then the epoch in the record: only then may the member start. */
 async function fence(at: EtcdSeat, seen: Seen, stamp: Stamp): Promise<Stamp> {
-  const fenced = { ...stamp, epoch: Math.max(stamp.epoch, seen.seat.epoch) }
-  if (stamp.epoch < fenced.epoch) await stampDisk(at.etcd, fenced)
+  const formed = stamp.formed === true || seen.genesis?.value.phase === 'formed'
+  const fenced = { ...stamp, epoch: Math.max(stamp.epoch, seen.seat.epoch), ...(formed ? { formed } : {}) }
+  // Also makes the folder for the data again, where it was not made before a kill.
+  await stampDisk(at.etcd, fenced)
   if (seen.observation.storeReachable && seen.seat.members[at.etcd].epoch !== fenced.epoch) {
     // Changing the record also proves that the seat is still this machine's.
     await changeMember(at, { epoch: fenced.epoch, volumeId: stamp.volumeId })
@@ -128,7 +130,19 @@ function newStamp(at: EtcdSeat, seen: Seen, genesis: Genesis, memberId: string, 
   const { uuid, generation, attempt } = genesis
   const volumeId = disk.kind === 'not-proven' ? '' : disk.volumeId
   const { etcd, seat } = at
-  return { uuid, etcd, seat, volumeId, epoch: seen.seat.epoch, generation, attempt, memberId, clusterId }
+  const formed = genesis.phase === 'formed' ? ({ formed: true } as const) : {}
+  return {
+    uuid,
+    etcd,
+    seat,
+    volumeId,
+    epoch: seen.seat.epoch,
+    generation,
+    attempt,
+    memberId,
+    clusterId,
+    ...formed,
+  }
 }
 
 function flags(at: EtcdSeat, seen: Seen, genesis: Genesis, dir: string): MemberFlags {

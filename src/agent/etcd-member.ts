@@ -72,10 +72,13 @@ export function runEtcdMember(at: EtcdSeat, ready: Promise<void>): EtcdMemberLoo
 
 function isVoter({ observation }: Seen): boolean {
   const { disk, cluster, genesis, record } = observation
-  if (typeof genesis !== 'object' || genesis.phase !== 'formed' || disk.kind !== 'stamped') return false
+  if (typeof genesis !== 'object' || genesis.phase !== 'formed') return false
+  // Nothing is acknowledged before every disk that takes part says that the cluster is formed.
+  if (disk.kind !== 'stamped' || !disk.stamp.formed) return false
   const me = cluster?.members.find((member) => member.id === disk.stamp.memberId)
-  // Without an answer from anybody it may still be a voter: its apiserver decides by its own health.
-  return me ? !me.isLearner : record.state === 'voter' || record.state === 'founding'
+  if (me) return !me.isLearner
+  // Without a quorum it may still be a voter: its apiserver decides by its own health.
+  return !cluster?.quorum && (record.state === 'voter' || record.state === 'founding')
 }
 
 const isExpected = (error: unknown): boolean =>

@@ -1,12 +1,12 @@
 import type { Disk, MemberObservation, ViewedMember } from '../quorum/member.ts'
-import type { Genesis, SeatRecord } from '../quorum/records.ts'
+import { etcdToken, type Genesis, type SeatRecord } from '../quorum/records.ts'
 import { keys } from '../store/keys.ts'
 import { readSeats } from './claim.ts'
 import { findCorruption } from './corruption.ts'
 import { runningAs } from './etcd-process.ts'
-import { declaredSeats, type EtcdSeat, founderIds } from './etcd-seat.ts'
+import { changeMember, declaredSeats, type EtcdSeat, founderIds } from './etcd-seat.ts'
 import { type EtcdWatch, watchEtcd } from './etcd-view.ts'
-import { lookAtDisk, mountVolume } from './volumes.ts'
+import { lookAtDisk, mountVolume, stampFile } from './volumes.ts'
 
 /** Founders that are late are waited for this long after a majority is healthy. */
 const graceMs = 10_000
@@ -28,7 +28,7 @@ export interface Observer {
 
 export function observeEtcd(at: EtcdSeat): Observer {
   const { context, cluster, seat, etcd } = at
-  let majoritySince: number | undefined
+  let majority: { attempt: string; since: number } | undefined
   let watch: { key: string; etcd: EtcdWatch } | undefined
 
   async function watchSeats(phase: Genesis['phase'], seats: readonly string[]): Promise<EtcdWatch> {
@@ -50,7 +50,7 @@ export function observeEtcd(at: EtcdSeat): Observer {
     const recalled = await context.store.recall(keys.genesis(cluster, etcd))
     const genesis = recalled.stored && (JSON.parse(recalled.stored.value) as Genesis)
     const record = own.record.members[etcd]
-    const mount = await mountVolume(context, seat, etcd, record)
+    const mount = await mountVolume(context, seat, etcd, record, (volumeId) => changeMember(at, { volumeId }))
     const disk: Disk =
       'waiting' in mount
         ? { kind: 'not-proven', reason: mount.waiting }
@@ -58,8 +58,14 @@ export function observeEtcd(at: EtcdSeat): Observer {
     const running = await runningAs(etcd)
     const seats = all.map((one) => one.record)
     const names = seats.map((one) => one.seat).sort()
-    const viewed = genesis && (await (await watchSeats(genesis.phase, names)).view())
-    if (viewed?.view.quorum) majoritySince ??= Date.now()
+    const viewed =
+      genesis &&
+      (await (
+        await watchSeats(genesis.phase, names)
+      ).view(disk.kind === 'stamped' ? disk.stamp.clusterId : undefined))
+    const attempt = viewed?.view.quorum && genesis ? etcdToken(genesis) : undefined
+    if (attempt !== majority?.attempt)
+      majority = attempt === undefined ? undefined : { attempt, since: Date.now() }
     return {
       genesis:
         genesis && recalled.stored ? { value: genesis, revision: recalled.stored.revision } : undefined,
@@ -71,13 +77,14 @@ export function observeEtcd(at: EtcdSeat): Observer {
         claimEpoch: own.record.epoch,
         disk: await withCorruption(disk, running === 'pod', viewed?.view.members ?? []),
         genesis: genesis ?? (recalled.fresh ? 'none' : 'unknown'),
-        storeReachable: recalled.fresh && own.fresh,
+        storeReachable: recalled.fresh && all.every(({ fresh }) => fresh),
         record,
         signsOfFormation: [
           ...seats
             .filter((one) => one.seat !== seat && one.members[etcd].memberId)
             .map((one) => `seat ${one.seat} has a member`),
           ...(recalled.rolledBack ? ['this machine has seen a newer genesis'] : []),
+          ...(recalled.fresh && !genesis ? await backupsOf(at) : []),
         ],
         declaredSeats: recalled.fresh && !genesis ? await declaredSeats(context) : [],
         running,
@@ -86,7 +93,7 @@ export function observeEtcd(at: EtcdSeat): Observer {
           .map((one) => one.members[etcd])
           .flatMap((one) => (one.state === 'lost' && one.memberId ? [one.memberId] : [])),
         recordedMemberIds: seats.flatMap((one) => one.members[etcd].memberId ?? []),
-        formationGraceOver: majoritySince !== undefined && Date.now() - majoritySince > graceMs,
+        formationGraceOver: majority !== undefined && Date.now() - majority.since > graceMs,
         ...(genesis ? { founderId: founderIds(at, genesis).mine } : {}),
       },
     }
@@ -95,9 +102,15 @@ export function observeEtcd(at: EtcdSeat): Observer {
   async function withCorruption(disk: Disk, isPod: boolean, members: readonly ViewedMember[]): Promise<Disk> {
     if (disk.kind !== 'stamped' || !isPod || disk.data !== 'present') return disk
     if (members.find(({ id }) => id === disk.stamp.memberId)?.healthy) return disk
-    const detail = await findCorruption(etcd)
+    const detail = await findCorruption(etcd, stampFile(etcd))
     return detail ? { ...disk, data: 'corrupt', detail } : disk
   }
 
   return { look, clients: () => watch?.etcd }
+}
+
+/** A backup shows that there was a cluster. */
+async function backupsOf({ context, cluster, etcd }: EtcdSeat): Promise<string[]> {
+  const backups = await context.store.list(keys.backups(cluster, etcd))
+  return backups.length > 0 ? [`the store holds backups of etcd ${etcd}`] : []
 }

@@ -1,8 +1,7 @@
 import { access, rm } from 'node:fs/promises'
-import { connect } from 'node:net'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ports } from '../constants.ts'
 import { HoldfastError } from '../errors.ts'
 import { type MemberFlags, memberFlags } from '../etcd/member-flags.ts'
 import { podFile, renderEtcdPod } from '../etcd/static-pod.ts'
@@ -12,6 +11,7 @@ import { folders } from './context.ts'
 import { readIfThere, writeIfChanged } from './files.ts'
 
 const foundingUnit = (etcd: EtcdName): string => `holdfast-found-${etcd}`
+const unitFile = (etcd: EtcdName): string => `/run/systemd/transient/${foundingUnit(etcd)}.service`
 const manifest = (etcd: EtcdName): string => join(folders.manifests, podFile(etcd))
 
 /** How etcd runs here: decided by what is there, so that a restarted agent knows it too. */
@@ -22,7 +22,7 @@ export async function runningAs(etcd: EtcdName): Promise<'no' | 'founding' | 'po
   )
   if (isThere) return 'pod'
   // systemd keeps a transient unit's file for as long as the unit is loaded: no process is needed to ask.
-  const founding = await readIfThere(`/run/systemd/transient/${foundingUnit(etcd)}.service`)
+  const founding = await readIfThere(unitFile(etcd))
   return founding === undefined ? 'no' : 'founding'
 }
 
@@ -41,9 +41,10 @@ export async function startFounding(member: MemberFlags): Promise<void> {
   ])
 }
 
+/** @throws HostCommandError when it does not end: two processes never share one data folder. */
 export async function stopFounding(etcd: EtcdName): Promise<void> {
-  if ((await runningAs(etcd)) !== 'founding') return
-  await command('systemctl', ['stop', foundingUnit(etcd)], { timeoutMs: 30_000 }).catch(() => {})
+  if ((await readIfThere(unitFile(etcd))) === undefined) return
+  await command('systemctl', ['stop', foundingUnit(etcd)], { timeoutMs: 30_000 })
 }
 
 /** Ends the founding process first: two processes never share one data folder. */
@@ -59,15 +60,16 @@ export async function startPod(member: MemberFlags, image: string, hostDataDir: 
 }
 
 /**
- * Takes the manifest away and waits for the real end, at most `timeoutMs`. kubelet ignores removed
- * manifests until it has seen an apiserver once, so it is restarted after half of that.
+ * Takes the manifest away and waits for the real end, at most `timeoutMs`: a pod that crashes again and
+ * again has no process in between, but its sandbox runs. kubelet ignores removed manifests until it has
+ * seen an apiserver once, so it is restarted after half of that time.
  */
 export async function stopEtcd(etcd: EtcdName, timeoutMs = 60_000): Promise<void> {
   await stopFounding(etcd)
   await rm(manifest(etcd), { force: true })
   const started = Date.now()
   let restarted = false
-  while (await isListening(ports.etcd[etcd].client)) {
+  while (await podRuns(etcd)) {
     const waited = Date.now() - started
     if (waited > timeoutMs) {
       throw new HoldfastError(
@@ -79,19 +81,19 @@ export async function stopEtcd(etcd: EtcdName, timeoutMs = 60_000): Promise<void
       restarted = true
       await command('systemctl', ['restart', 'kubelet'])
     }
-    await sleep(200)
+    await sleep(300)
   }
 }
 
-function isListening(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host: '127.0.0.1', port, timeout: 1000 })
-    const answer = (is: boolean): void => {
-      socket.destroy()
-      resolve(is)
-    }
-    socket.once('connect', () => answer(true))
-    socket.once('error', () => answer(false))
-    socket.once('timeout', () => answer(false))
-  })
+/** Whether any container of the member's pod runs, its sandbox included, as containerd sees it. */
+async function podRuns(etcd: EtcdName): Promise<boolean> {
+  const ctr = (...args: string[]): Promise<string> => command('ctr', ['--namespace', 'k8s.io', ...args])
+  const words = (text: string): string[] => text.split('\n').filter((line) => line !== '')
+  const name = `etcd-${etcd}-${hostname()}`
+  const containers = words(
+    await ctr('containers', 'list', '--quiet', `labels."io.kubernetes.pod.name"==${name}`),
+  )
+  if (containers.length === 0) return false
+  const running = new Set(words(await ctr('tasks', 'list', '--quiet')))
+  return containers.some((id) => running.has(id))
 }

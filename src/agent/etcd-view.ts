@@ -10,7 +10,10 @@ const statusTimeoutMs = { forming: 500, formed: 1_500 } as const
 
 /** What the members of one etcd cluster say, asked from one machine. */
 export interface EtcdWatch {
-  view(): Promise<{ view: ClusterView; members: EtcdMember[]; clusterId: string } | undefined>
+  /** Answers of `expected` count before those of any other cluster. */
+  view(
+    expected?: string,
+  ): Promise<{ view: ClusterView; members: EtcdMember[]; clusterId: string } | undefined>
   /** Clients of every seat's member; membership changes go through these. */
   any: EtcdClient
   local: EtcdClient
@@ -41,15 +44,22 @@ export async function watchEtcd(
   // Another member is asked first: a learner of our own refuses linearizable reads.
   const any = etcdClient({ ...tls, endpoints: [...others, own].map(url), timeoutMs: 10_000 })
 
-  async function members(): Promise<
-    { linearizable: boolean; list: EtcdMember[]; clusterId: string } | undefined
-  > {
+  async function members(
+    expected: string | undefined,
+  ): Promise<{ linearizable: boolean; list: EtcdMember[]; clusterId: string } | undefined> {
     const ask = async (linearizable: boolean) => {
       const answers = [...clients.values()].map(async (client) => {
         const { members: list, clusterId } = await client.memberList({ linearizable })
         return { linearizable, list, clusterId }
       })
-      return Promise.any(answers).catch(() => undefined)
+      const ours = answers.map(async (answer) => {
+        const found = await answer
+        if (expected !== undefined && found.clusterId !== expected) throw new Error('another cluster')
+        return found
+      })
+      return Promise.any(ours)
+        .catch(() => Promise.any(answers))
+        .catch(() => undefined)
     }
     const [strong, weak] = [ask(true), ask(false)]
     return (await strong) ?? (await weak)
@@ -61,8 +71,8 @@ export async function watchEtcd(
     close() {
       for (const client of [...clients.values(), any]) client.close()
     },
-    async view() {
-      const found = await members()
+    async view(expected) {
+      const found = await members(expected)
       if (!found) return undefined
       const states = await Promise.all(
         [...clients.values()].map((client) => client.status().catch(() => undefined)),

@@ -35,9 +35,11 @@ export function rememberingStore(store: StateStore, folder: string): Remembering
   }
   const remember = async (key: string, stored: Stored): Promise<void> => {
     const known = await load()
-    if (known[key]?.revision === stored.revision && known[key].value === stored.value) return
+    const before = known[key]
+    // An answer that was on its way while something newer was written is not taken for news.
+    if (before && before.revision >= stored.revision) return
     known[key] = stored
-    saving = saving.then(() => writeIfChanged(file, JSON.stringify(known)))
+    saving = saving.catch(() => {}).then(() => writeIfChanged(file, JSON.stringify(known)))
     await saving
   }
   const recall = async (key: string): Promise<Recalled> => {
@@ -49,7 +51,11 @@ export function rememberingStore(store: StateStore, folder: string): Remembering
       if (!(error instanceof StoreUnavailableError)) throw error
       return { key, ...(known ? { stored: known } : {}), fresh: false, rolledBack: false }
     }
-    if (known && (stored?.revision ?? 0) < known.revision) {
+    const newest = (await load())[key]
+    const isOlder = known && (stored?.revision ?? 0) < known.revision
+    // The same revision with another content: what was written since was lost, and written anew.
+    const differs = newest && stored?.revision === newest.revision && stored.value !== newest.value
+    if (known && (isOlder || differs)) {
       return { key, stored: known, fresh: false, rolledBack: true }
     }
     if (stored) await remember(key, stored)

@@ -1,7 +1,7 @@
-import { mkdir, open, readdir, rename, stat } from 'node:fs/promises'
+import { mkdir, open, readdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Volume } from '../clouds/cloud.ts'
-import { HoldfastError, messageOf } from '../errors.ts'
+import { HoldfastError, isErrno, messageOf } from '../errors.ts'
 import type { Disk } from '../quorum/member.ts'
 import type { MemberRecord, Stamp } from '../quorum/records.ts'
 import type { EtcdName } from '../spec/types.ts'
@@ -10,7 +10,7 @@ import { type AgentContext, folders } from './context.ts'
 import { readIfThere, syncFolder, writeDurably } from './files.ts'
 
 export const mountPoint = (etcd: EtcdName): string => join(folders.volumes, etcd)
-const stampFile = (etcd: EtcdName): string => join(mountPoint(etcd), 'holdfast.json')
+export const stampFile = (etcd: EtcdName): string => join(mountPoint(etcd), 'holdfast.json')
 
 /** `MOUNT/CLUSTERID-MEMBERID`: data of two memberships can never be mixed up. */
 export const dataDir = (etcd: EtcdName, stamp: Pick<Stamp, 'clusterId' | 'memberId'>): string =>
@@ -18,32 +18,35 @@ export const dataDir = (etcd: EtcdName, stamp: Pick<Stamp, 'clusterId' | 'member
 
 /**
  * Attaches and mounts the seat's volume for one etcd cluster; asks for a new one where the cloud has none.
- * Returns the volume's id once the mount is proven, or why it has to wait.
+ * `recordVolume` writes down which volume is about to be formatted: one whose formatting was cut off may be
+ * formatted again. Returns the volume's id once the mount is proven, or why it has to wait.
  */
 export async function mountVolume(
   context: AgentContext,
   seat: string,
   etcd: EtcdName,
   record: MemberRecord,
+  recordVolume: (volumeId: string) => Promise<unknown>,
 ): Promise<{ volumeId: string } | { waiting: string }> {
   const mounted = await mountedDevice(mountPoint(etcd))
   if (mounted) return { volumeId: mounted.replace('/dev/holdfast-', '') }
-  let volume: Volume
   try {
-    volume = await chooseVolume(context, seat, etcd, record)
+    const volume = await chooseVolume(context, seat, etcd, record)
     const { device } = await context.surroundings.attach(volume.id)
     if (!(await hasFileSystem(device))) {
-      if (record.volumeId === volume.id && record.state !== 'unused') {
-        return replaceBlank(context, seat, etcd, volume.id)
-      }
+      const cutOff = record.volumeId === volume.id && record.state === 'unused'
+      // A volume that held data and seems blank may still be wanted by somebody, unless all of it is zero.
+      if (!cutOff)
+        await assertBlank(device, record.volumeId === volume.id ? Number.POSITIVE_INFINITY : lookBytes)
+      if (record.volumeId !== volume.id) await recordVolume(volume.id)
       await command('mkfs.ext4', ['-q', '-m', '0', '-E', 'lazy_itable_init=1,lazy_journal_init=1', device])
     }
     await mkdir(mountPoint(etcd), { recursive: true, mode: 0o700 })
     await command('mount', ['-t', 'ext4', '-o', 'noatime', device, mountPoint(etcd)])
+    return { volumeId: volume.id }
   } catch (error) {
     return { waiting: `volume for etcd ${etcd}: ${messageOf(error)}` }
   }
-  return { volumeId: volume.id }
 }
 
 async function chooseVolume(
@@ -67,21 +70,6 @@ async function chooseVolume(
   return here[0] ?? context.surroundings.createVolume(seat, etcd)
 }
 
-/** A volume that held data and is blank now may still be wanted by somebody: it is left as it is. */
-async function replaceBlank(
-  context: AgentContext,
-  seat: string,
-  etcd: EtcdName,
-  blank: string,
-): Promise<{ waiting: string }> {
-  const others = (await context.surroundings.volumes(seat)).filter(
-    (one) => one.etcd === etcd && one.id !== blank,
-  )
-  if (others.length > 0) return { waiting: `volume ${blank} held etcd ${etcd} and is blank now` }
-  const fresh = await context.surroundings.createVolume(seat, etcd)
-  return { waiting: `volume ${blank} held etcd ${etcd} and is blank now: using the new ${fresh.id} instead` }
-}
-
 /** What is mounted there, from the kernel; undefined when nothing is. */
 export async function mountedDevice(path: string): Promise<string | undefined> {
   const mounts = (await readIfThere('/proc/self/mounts')) ?? ''
@@ -89,29 +77,38 @@ export async function mountedDevice(path: string): Promise<string | undefined> {
   return line?.split(' ')[0]
 }
 
-/** Whether anything at all is on the device: a file system's signature, or a first MiB that is not zero. */
+const lookBytes = 1024 * 1024
+
+/** Whether our file system is on the device. @throws HoldfastError `volume-foreign` for any other. */
 async function hasFileSystem(device: string): Promise<boolean> {
-  const signature = await command('blkid', ['-p', '-o', 'value', '-s', 'TYPE', device]).catch(() => '')
-  if (signature.trim() === 'ext4') return true
-  if (signature.trim() !== '') {
-    throw new HoldfastError(
-      'volume-foreign',
-      `${device} holds a ${signature.trim()} file system that is not ours`,
-    )
+  const signature = (
+    await command('blkid', ['-p', '-o', 'value', '-s', 'TYPE', device]).catch(() => '')
+  ).trim()
+  if (signature !== '' && signature !== 'ext4') {
+    throw new HoldfastError('volume-foreign', `${device} holds a ${signature} file system that is not ours`)
   }
+  return signature === 'ext4'
+}
+
+/** @throws HoldfastError `volume-foreign` when anything but zeros is in the first `bytes` of the device. */
+async function assertBlank(device: string, bytes: number): Promise<void> {
   const file = await open(device, 'r')
+  const buffer = Buffer.alloc(lookBytes)
+  const zeros = Buffer.alloc(lookBytes)
   try {
-    const { bytesRead, buffer } = await file.read(Buffer.alloc(1024 * 1024), 0, 1024 * 1024, 0)
-    if (buffer.subarray(0, bytesRead).some((byte) => byte !== 0)) {
-      throw new HoldfastError(
-        'volume-foreign',
-        `${device} is not empty and holds no file system: it is not touched`,
-      )
+    for (let at = 0; at < bytes; at += lookBytes) {
+      const { bytesRead } = await file.read(buffer, 0, lookBytes, at)
+      if (bytesRead === 0) return
+      if (buffer.compare(zeros, 0, bytesRead, 0, bytesRead) !== 0) {
+        throw new HoldfastError(
+          'volume-foreign',
+          `${device} is not empty and holds no file system: it is not touched`,
+        )
+      }
     }
   } finally {
     await file.close()
   }
-  return false
 }
 
 /** What is on a mounted, proven volume. */
@@ -128,27 +125,43 @@ export async function lookAtDisk(etcd: EtcdName, volumeId: string): Promise<Disk
     return { kind: 'empty', volumeId }
   }
   const stamp = JSON.parse(text) as Stamp
-  const wal = await stat(join(dataDir(etcd, stamp), 'member', 'wal')).catch(() => undefined)
-  const walFiles = wal ? await readdir(join(dataDir(etcd, stamp), 'member', 'wal')) : []
+  const walFiles = await filesIn(join(dataDir(etcd, stamp), 'member', 'wal'))
   const data = walFiles.some((name) => name.endsWith('.wal')) ? 'present' : 'none'
   return { kind: 'stamped', volumeId, stamp, data }
 }
 
-const isOurs = (name: string): boolean =>
-  name === 'lost+found' || name.startsWith('set-aside-') || name.endsWith('.new')
-
-/** Says on the disk what it is, and makes the folder for the data; synced before etcd may start. */
-export async function stampDisk(etcd: EtcdName, stamp: Stamp): Promise<void> {
-  await mkdir(dataDir(etcd, stamp), { recursive: true, mode: 0o700 })
-  await writeDurably(stampFile(etcd), `${JSON.stringify(stamp, null, 2)}\n`)
+/** Any other failure than a missing folder means that the disk cannot be read, not that it is empty. */
+async function filesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder)
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return []
+    throw error
+  }
 }
 
-/** Nothing is deleted: data that is no longer this member's goes to a folder of its own. */
+/** What may be there without a stamp. Names that begin with a dot are files that were being written. */
+const isOurs = (name: string): boolean =>
+  name === 'lost+found' || name.startsWith('set-aside-') || /^\..*\.new$/.test(name)
+
+/** Says on the disk what it is, synced before etcd may start; then makes the folder for the data. */
+export async function stampDisk(etcd: EtcdName, stamp: Stamp): Promise<void> {
+  await writeDurably(stampFile(etcd), `${JSON.stringify(stamp, null, 2)}\n`)
+  await mkdir(dataDir(etcd, stamp), { recursive: true, mode: 0o700 })
+  await syncFolder(mountPoint(etcd))
+}
+
+/**
+ * Nothing is deleted: data that is no longer this member's goes to a folder of its own, and the stamp
+ * last, so that a disk never holds data without saying whose.
+ */
 export async function setAside(etcd: EtcdName, stamp: Stamp): Promise<string> {
   const target = join(mountPoint(etcd), `set-aside-${stamp.memberId}-${Date.now()}`)
   await mkdir(target, { mode: 0o700 })
-  for (const name of await readdir(mountPoint(etcd))) {
-    if (!isOurs(name)) await rename(join(mountPoint(etcd), name), join(target, name))
+  const names = (await readdir(mountPoint(etcd))).filter((name) => !isOurs(name))
+  const last = 'holdfast.json'
+  for (const name of [...names.filter((one) => one !== last), ...names.filter((one) => one === last)]) {
+    await rename(join(mountPoint(etcd), name), join(target, name))
   }
   await syncFolder(mountPoint(etcd))
   return target

@@ -36,8 +36,8 @@ test.each([
 ])('named: %s', async (_, line) => {
   const folder = await logs({ [of('main')]: [zap('info', 'starting etcd'), line, zap('info', 'closing')] })
 
-  expect(await findCorruption('main', folder)).toContain(line.slice(0, 40))
-  expect(await findCorruption('events', folder)).toBeUndefined()
+  expect(await findCorruption('main', '/no/stamp', folder)).toContain(line.slice(0, 40))
+  expect(await findCorruption('events', '/no/stamp', folder)).toBeUndefined()
 })
 
 test.each([
@@ -59,8 +59,8 @@ test('the newest start counts, by number and not by name', async () => {
   const mended = await logs({ [of('main', 9)]: [bad], [of('main', 10)]: [good] })
   const damaged = await logs({ [of('main', 9)]: [good], [of('main', 10)]: [bad] })
 
-  expect(await findCorruption('main', mended)).toBeUndefined()
-  expect(await findCorruption('main', damaged)).toBeDefined()
+  expect(await findCorruption('main', '/no/stamp', mended)).toBeUndefined()
+  expect(await findCorruption('main', '/no/stamp', damaged)).toBeDefined()
 })
 
 test('only the end of a long log is read, and the answer is short', async () => {
