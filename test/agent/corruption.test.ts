@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -49,7 +49,7 @@ test.each([
   ['a warning with such words in it', zap('warn', 'peer said', 'walpb: crc mismatch')],
   ['a full disk', zap('fatal', 'failed to save Raft hard state', 'no space left on device')],
 ])('no damage: %s', async (_, line) => {
-  expect(await findCorruption('main', await logs({ [of('main')]: [line] }))).toBeUndefined()
+  expect(await findCorruption('main', '/no/stamp', await logs({ [of('main')]: [line] }))).toBeUndefined()
 })
 
 test('the newest start counts, by number and not by name', async () => {
@@ -67,12 +67,24 @@ test('only the end of a long log is read, and the answer is short', async () => 
   const bad = zap('fatal', 'walpb: crc mismatch', 'x'.repeat(1000))
   const noise = Array.from({ length: 2000 }, () => zap('info', 'applied', 'y'.repeat(40)))
 
-  expect(await findCorruption('main', await logs({ [of('main')]: [bad, ...noise] }))).toBeUndefined()
-  const found = await findCorruption('main', await logs({ [of('main')]: [...noise, bad] }))
+  expect(
+    await findCorruption('main', '/no/stamp', await logs({ [of('main')]: [bad, ...noise] })),
+  ).toBeUndefined()
+  const found = await findCorruption('main', '/no/stamp', await logs({ [of('main')]: [...noise, bad] }))
   expect(found?.length).toBeLessThanOrEqual(300)
 })
 
 test('no pod has run yet', async () => {
-  expect(await findCorruption('main', await logs({}))).toBeUndefined()
-  expect(await findCorruption('main', '/nowhere/at/all')).toBeUndefined()
+  expect(await findCorruption('main', '/no/stamp', await logs({}))).toBeUndefined()
+  expect(await findCorruption('main', '/no/stamp', '/nowhere/at/all')).toBeUndefined()
+})
+
+test('a log from before the disk was stamped speaks of an earlier member', async () => {
+  const folder = await logs({ [of('main')]: [zap('fatal', 'walpb: crc mismatch')] })
+  const stamp = join(folder, 'stamp')
+  await writeFile(stamp, '{}')
+  const later = new Date(Date.now() + 60_000)
+  await utimes(stamp, later, later)
+
+  expect(await findCorruption('main', stamp, folder)).toBeUndefined()
 })
