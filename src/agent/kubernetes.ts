@@ -88,7 +88,9 @@ async function forgetOldAddress(address: string): Promise<void> {
   const before = await readIfThere(file)
   if (before === address) return
   if (before !== undefined) {
-    const outdated = ['pki/apiserver.crt', 'pki/apiserver.key', 'controller-manager.conf', 'scheduler.conf']
+    // A master's kubelet, too, speaks to the apiserver beside it.
+    const certificate = ['pki/apiserver.crt', 'pki/apiserver.key']
+    const outdated = [...certificate, 'controller-manager.conf', 'scheduler.conf', 'kubelet.conf']
     await Promise.all(outdated.map((name) => rm(join('/etc/kubernetes', name), { force: true })))
   }
   await writeDurably(file, address)
