@@ -32,7 +32,7 @@ export function watchNodes(
       try {
         const client = await api()
         const listed = await client.list<Node>('/api/v1/nodes')
-        known = new Map(listed.items.map((node) => [node.metadata?.name ?? '', node]))
+        known = new Map(listed.items.map((node) => [node.metadata?.name ?? '', essence(node)]))
         synced = true
         say(undefined)
         onChange()
@@ -42,7 +42,7 @@ export function watchNodes(
             const name = object.metadata?.name ?? ''
             if (type === 'BOOKMARK') return
             if (type === 'DELETED') known.delete(name)
-            else known.set(name, object)
+            else known.set(name, essence(object))
             onChange()
           },
           { resourceVersion: listed.resourceVersion, timeoutSeconds: 300 },
@@ -61,6 +61,20 @@ export function watchNodes(
     },
   }
 }
+
+/** What is used of a node: whole ones are ten kilobytes each, most of it who changed what. */
+const essence = ({ metadata, spec, status }: Node): Node => ({
+  metadata: {
+    name: metadata?.name ?? '',
+    uid: metadata?.uid ?? '',
+    creationTimestamp: metadata?.creationTimestamp ?? '',
+  },
+  spec: { podCIDR: spec?.podCIDR ?? '' },
+  status: {
+    addresses: status?.addresses ?? [],
+    conditions: (status?.conditions ?? []).filter(({ type }) => type === 'Ready'),
+  },
+})
 
 export function networkOf(node: Node): NodeNetwork {
   const internal = node.status?.addresses?.find(({ type }) => type === 'InternalIP')

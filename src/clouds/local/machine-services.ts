@@ -84,7 +84,7 @@ ExecStart=/opt/holdfast/bin/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARG
 `
 
 /**
- * A small young generation keeps the agent near 70 MB: it makes little garbage.
+ * A small heap, one arena and few threads keep the agent below 90 MB, of which 56 are Node's own code.
  * KillMode=process: what the agent started (a restore, a shell) is not cut when it is restarted. */
 export const agentUnit = `[Unit]
 Description=Holdfast agent
@@ -94,8 +94,8 @@ StartLimitIntervalSec=0
 
 [Service]
 Environment=PATH=/opt/holdfast/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-Environment=NODE_ENV=production
-ExecStart=/opt/holdfast/node --max-semi-space-size=1 --max-old-space-size=64 /opt/holdfast/agent.mjs
+Environment=NODE_ENV=production MALLOC_ARENA_MAX=1 UV_THREADPOOL_SIZE=2
+ExecStart=/opt/holdfast/node --max-semi-space-size=1 --max-old-space-size=48 --v8-pool-size=1 /opt/holdfast/agent.mjs
 Restart=always
 RestartSec=1
 KillMode=process
