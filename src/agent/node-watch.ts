@@ -4,7 +4,7 @@ import { messageOf } from '../errors.ts'
 import type { NodeNetwork } from '../network/pod-network.ts'
 
 export interface Node extends KubeObject {
-  spec?: { podCIDR?: string; taints?: { key: string; effect: string }[]; unschedulable?: boolean }
+  spec?: { podCIDR?: string }
   status?: {
     addresses?: { type: string; address: string }[]
     conditions?: { type: string; status: string; reason?: string }[]
