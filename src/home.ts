@@ -24,7 +24,9 @@ export function resolveHome(env: NodeJS.ProcessEnv = process.env, userHome = hom
   const wanted = resolve(env['HOLDFAST_HOME'] || join(data, 'holdfast'))
   mkdirSync(wanted, { recursive: true, mode: 0o700 })
   const dir = realpathSync(wanted)
-  const cache = resolve(env['HOLDFAST_CACHE'] || join(env['XDG_CACHE_HOME'] || join(userHome, '.cache'), 'holdfast'))
+  const cache = resolve(
+    env['HOLDFAST_CACHE'] || join(env['XDG_CACHE_HOME'] || join(userHome, '.cache'), 'holdfast'),
+  )
   const hash = createHash('sha256').update(dir).digest('hex').slice(0, 6)
   return { dir, cache, prefix: `hf-${hash}`, storeUrl: pathToFileURL(join(dir, 'store')).href }
 }

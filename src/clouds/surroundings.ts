@@ -1,5 +1,5 @@
-import type { StateStore } from '../store/store.ts'
 import type { EtcdName } from '../spec/types.ts'
+import type { StateStore } from '../store/store.ts'
 import type { Machine, UserData, Volume } from './cloud.ts'
 
 /**

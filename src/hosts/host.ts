@@ -34,9 +34,18 @@ export class HostCommandError extends HoldfastError {
   readonly exitStatus: number | undefined
   readonly stderr: string
 
-  constructor(details: { host: string; command: string; exitStatus: number | undefined; stderr: string; reason?: string }) {
+  constructor(details: {
+    host: string
+    command: string
+    exitStatus: number | undefined
+    stderr: string
+    reason?: string
+  }) {
     const why = details.reason ?? `exit code ${details.exitStatus ?? 'none'}`
-    super('host-command-failed', `${details.host}: \`${details.command}\` failed (${why}): ${details.stderr.trim().slice(-2000)}`)
+    super(
+      'host-command-failed',
+      `${details.host}: \`${details.command}\` failed (${why}): ${details.stderr.trim().slice(-2000)}`,
+    )
     this.host = details.host
     this.command = details.command
     this.exitStatus = details.exitStatus

@@ -1,0 +1,204 @@
+import { beforeAll, describe, expect, test } from 'vitest'
+import { linksOf, loopsOf, processesOf } from '../../scripts/leftovers.ts'
+import { isReady, nodes, targetOf } from './support/client.ts'
+import { nothingLost } from './support/expectations.ts'
+import { holdfast, mustRun, startHoldfast } from './support/holdfast.ts'
+import { cloud, inside, inventory } from './support/machines.ts'
+import { base, clusterName, home, smallName } from './support/place.ts'
+import { mustBeWell, sharedCluster } from './support/state.ts'
+import { defined, eventually } from './support/wait.ts'
+import { startWriter } from './support/writer.ts'
+
+const upSmall = [
+  'up',
+  smallName,
+  '--masters',
+  '1',
+  '--workers',
+  '1',
+  '--zones',
+  'a',
+  '--networking',
+  'routed',
+]
+
+beforeAll(async () => {
+  await sharedCluster()
+})
+
+/** What the small cluster must be in the end, however often it was cut short; and nothing besides. */
+async function mustBeWhole(workers: number): Promise<void> {
+  await mustBeWell(smallName)
+  const there = await inventory(smallName)
+  const main = await inventory()
+  expect(there.machines.map(({ group, state }) => `${group} ${state}`).sort()).toEqual([
+    'master-a running',
+    ...Array.from({ length: workers }, () => 'nodes running'),
+  ])
+  expect(there.volumes.map(({ seat, etcd }) => `${seat} ${etcd}`).sort()).toEqual(['a events', 'a main'])
+  const found = await nodes(targetOf(smallName))
+  expect(
+    found
+      .filter(isReady)
+      .map(({ metadata }) => metadata.name)
+      .sort(),
+  ).toEqual(there.machines.map(({ id }) => id).sort())
+  // Nothing was made twice: one bridge for each cluster, one link for each machine, one device a volume.
+  const place = { base, prefix: home().prefix }
+  const machines = there.machines.length + main.machines.length
+  expect(linksOf(place)).toHaveLength(machines + 2)
+  expect(loopsOf(place)).toHaveLength(there.volumes.length + main.volumes.length)
+  const nspawn = processesOf(place).filter(({ words }) => words.startsWith('systemd-nspawn'))
+  expect(nspawn).toHaveLength(machines)
+}
+
+/** A line of progress without its time, and without what changes from one run to the next. */
+const shape = (line: string): string =>
+  line
+    .replace(/^\s*[\d.]+s\s+/, '')
+    .replace(/\(.*$/, '')
+    .trim()
+
+describe('up is cut short', () => {
+  test('by Ctrl-C: it stops after the step in hand and says how to go on', async () => {
+    const up = startHoldfast(upSmall)
+    up.onLine((line) => {
+      if (line.includes('Make network')) up.child.kill('SIGINT')
+    })
+
+    const { code, err } = await up.done
+
+    expect(code).toBe(130)
+    expect(err).toContain('Go on with the same command')
+    expect(err).toContain(`holdfast delete cluster ${smallName} --yes`)
+    expect((await inventory(smallName)).machines).toEqual([])
+  })
+
+  test('by SIGKILL around every step: each run goes on, the last one completes', async () => {
+    const seen = new Set<string>()
+    let runs = 0
+    for (; ; runs++) {
+      expect(runs).toBeLessThan(60)
+      const up = startHoldfast(upSmall)
+      up.onLine((line) => {
+        if (seen.has(shape(line))) return
+        seen.add(shape(line))
+        up.child.kill('SIGKILL')
+      })
+      const { code, err } = await up.done
+      if (code === null) continue
+      expect({ code, err }).toMatchObject({ code: 0 })
+      break
+    }
+    console.log(`killed ${runs} times:\n  ${[...seen].join('\n  ')}`)
+
+    expect(runs).toBe(seen.size)
+    for (const step of ['Make endpoint', 'Make volume', 'Set group', 'Wait until everything works'])
+      expect([...seen].some((line) => line.startsWith(step))).toBe(true)
+    await mustBeWhole(1)
+  })
+})
+
+describe('two clusters side by side', () => {
+  test('have networks of their own, and both work', async () => {
+    const [one, other] = [await inventory(), await inventory(smallName)]
+    expect(one.network?.cidr).not.toBe(other.network?.cidr)
+    expect(one.network?.device).not.toBe(other.network?.device)
+
+    await mustBeWell()
+    await mustBeWell(smallName)
+    const names = (await nodes(targetOf(clusterName))).map(({ metadata }) => metadata.name)
+    expect(names).toHaveLength(4)
+    for (const { metadata } of await nodes(targetOf(smallName))) expect(names).not.toContain(metadata.name)
+  })
+
+  test('with `routed`, pods’ ranges are plain routes to their nodes, without a tunnel', async () => {
+    const found = await nodes(targetOf(smallName))
+    expect(found).toHaveLength(2)
+    for (const node of found) {
+      const other = defined(
+        found.find(({ metadata }) => metadata.name !== node.metadata.name),
+        'other node',
+      )
+      const address = other.status.addresses?.find(({ type }) => type === 'InternalIP')?.address
+      const routes = await inside({ id: node.metadata.name }, 'ip route; ip -o link')
+      expect(routes).toContain(`${other.spec.podCIDR} via ${address} dev eth0`)
+      expect(routes).not.toContain('vxlan')
+    }
+  })
+
+  test('the one that is deleted leaves the other alone', async () => {
+    const writer = await startWriter(targetOf(clusterName))
+    const before = await inventory()
+
+    await mustRun(['delete', 'cluster', smallName, '--yes'])
+
+    expect(await inventory(smallName)).toEqual({ groups: [], machines: [], volumes: [] })
+    expect(await inventory()).toEqual(before)
+    nothingLost(await writer.stop(), 10)
+    await mustBeWell()
+  })
+})
+
+test('a second up at the same time waits, naming the first one’s process', async () => {
+  const words = ['up', smallName, '--masters', '1', '--workers', '0', '--zones', 'a']
+  const first = startHoldfast(words)
+  // Held in the middle of a step, so that the second really meets it.
+  await new Promise<void>((resolve) =>
+    first.onLine((line) => {
+      if (!line.includes('Make network')) return
+      first.child.kill('SIGSTOP')
+      resolve()
+    }),
+  )
+
+  const second = startHoldfast(words)
+  await eventually('the second waits', 20_000, async () =>
+    expect(second.said()).toMatch(
+      new RegExp(`Waiting for another operation on ${smallName}.*process ${first.child.pid}\\b`),
+    ),
+  )
+  first.child.kill('SIGCONT')
+
+  expect((await first.done).code).toBe(0)
+  expect((await second.done).code).toBe(0)
+  await mustBeWhole(0)
+  await mustRun(['delete', 'cluster', smallName, '--yes'])
+})
+
+/** A small generator of numbers in [0, 1), so that a run can be repeated: mulberry32. */
+function randomOf(seed: number): () => number {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+describe('up is killed at seeded times', () => {
+  const seed = Number(process.env.HOLDFAST_E2E_SEED ?? Date.now() % 1_000_000)
+  const random = randomOf(seed)
+  const words = ['up', smallName, '--masters', '1', '--workers', '0', '--zones', 'a']
+  // The command is killed, the local cloud's process is, or both at once.
+  test.each(['command', 'cloud', 'both', 'cloud', 'command'])(`seed ${seed}: the %s`, async (victim) => {
+    const afterMs = Math.round(400 + random() * 11_600)
+    console.log(`seed ${seed}: ${victim} killed after ${afterMs} ms`)
+    const up = startHoldfast(words)
+    await new Promise((resolve) => setTimeout(resolve, afterMs))
+    const process_ = victim === 'command' ? undefined : await cloud().status()
+    if (victim !== 'cloud') up.child.kill('SIGKILL')
+    if (process_) process.kill(process_.pid, 'SIGKILL')
+    const { code } = await up.done
+
+    // Without its local cloud the command starts another one and goes on by itself.
+    if (victim === 'cloud') expect(code).toBe(0)
+    await mustRun(words)
+
+    await mustBeWhole(0)
+    const { code: gone } = await holdfast(['delete', 'cluster', smallName, '--yes'])
+    expect(gone).toBe(0)
+    expect(await inventory(smallName)).toEqual({ groups: [], machines: [], volumes: [] })
+  })
+})
