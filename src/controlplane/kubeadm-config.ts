@@ -45,8 +45,9 @@ export function renderInitConfiguration(facts: MasterFacts, patchesDirectory: st
     {
       apiVersion: 'kubeadm.k8s.io/v1beta4',
       kind: 'InitConfiguration',
-      // The workers' tokens are made by whoever holds the duties; this one is only for the phase's RBAC rules.
-      bootstrapTokens: [],
+      // The workers' tokens are made by whoever holds the duties. kubeadm's phase cannot leave one out:
+      // by its description it is found and deleted at once (see agent/cluster-phases.ts).
+      bootstrapTokens: [{ description: 'made by kubeadm init, wanted by nobody', ttl: '10m0s' }],
       localAPIEndpoint: { advertiseAddress: facts.address, bindPort: ports.apiserver },
       nodeRegistration: {
         name: facts.nodeName,
