@@ -4,21 +4,22 @@ import { asStep, type Report } from '../events.ts'
 import type { Check, CheckResult } from './check.ts'
 import type { CheckContext } from './context.ts'
 
-const pollMs = 250
+const pollMs = 300
+const longestReason = 160
 
 /** All checks side by side, once. */
 export async function runChecks(checks: readonly Check[], context: CheckContext): Promise<CheckResult[]> {
   context.nextRound()
-  return Promise.all(
-    checks.map(async (check) => {
-      const { name, title } = check
-      try {
-        return { name, title, ...(await check.run(context)) }
-      } catch (error) {
-        return { name, title, ok: false, reason: messageOf(error) }
-      }
-    }),
-  )
+  return Promise.all(checks.map((check) => runCheck(check, context)))
+}
+
+async function runCheck(check: Check, context: CheckContext): Promise<CheckResult> {
+  const { name, title } = check
+  try {
+    return { name, title, ...(await check.run(context)) }
+  } catch (error) {
+    return { name, title, ok: false, reason: messageOf(error) }
+  }
 }
 
 export interface WaitOptions {
@@ -31,7 +32,9 @@ export interface WaitOptions {
 }
 
 /**
- * Repeats the checks until all pass or the time is over.
+ * Repeats the checks until all pass in one round or the time is over. They come true in their order, and a
+ * machine that is busy starting has no time for questions: only the first that does not pass is asked
+ * again, until none is left; then all of them.
  * @throws HoldfastError `checks-not-passed` with the conditions that are missing and their last reasons.
  */
 export async function waitForChecks(
@@ -41,21 +44,44 @@ export async function waitForChecks(
 ): Promise<CheckResult[]> {
   const deadline = performance.now() + options.timeoutMs
   return asStep(options.report, 'checks', 'Wait until everything works', async (progress) => {
+    let from = 0
     for (;;) {
-      const results = await runChecks(checks, context)
-      const missing = results.filter((result) => !result.ok)
-      if (missing.length === 0) return results
-      const [first] = missing
-      if (first)
-        progress(`${first.title} (${results.length - missing.length} of ${results.length}): ${first.reason}`)
+      context.nextRound()
+      const missing = await firstMissing(checks.slice(from), context)
+      if (missing) {
+        from = checks.findIndex(({ name }) => name === missing.name)
+        progress(`${missing.title} (${from} of ${checks.length}): ${inOneLine(missing.reason)}`)
+      }
       options.between?.()
-      if (performance.now() + pollMs > deadline) {
-        if (!options.mustPass) return results
-        throw notPassed(missing, options.timeoutMs)
+      const isOver = performance.now() + pollMs > deadline
+      if (!missing || isOver) {
+        const results = await runChecks(checks, context)
+        const left = results.filter((result) => !result.ok)
+        if (left.length === 0) return results
+        if (isOver && !options.mustPass) return results
+        if (isOver) throw notPassed(left, options.timeoutMs)
+        from = 0
       }
       await sleep(pollMs)
     }
   })
+}
+
+async function firstMissing(
+  checks: readonly Check[],
+  context: CheckContext,
+): Promise<CheckResult | undefined> {
+  for (const check of checks) {
+    const result = await runCheck(check, context)
+    if (!result.ok) return result
+  }
+  return undefined
+}
+
+/** Some reasons are pages long: a progress line has room for their beginning. */
+function inOneLine(reason: string): string {
+  const [first = ''] = reason.split('\n')
+  return first.length > longestReason ? `${first.slice(0, longestReason)}…` : first
 }
 
 function notPassed(missing: readonly CheckResult[], timeoutMs: number): HoldfastError {
