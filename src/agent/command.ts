@@ -11,7 +11,7 @@ export const toolsPath = '/opt/holdfast/bin:/usr/local/sbin:/usr/local/bin:/usr/
 export function command(
   file: string,
   args: readonly string[],
-  options: { input?: string; timeoutMs?: number } = {},
+  options: { input?: string; timeoutMs?: number; env?: Record<string, string> } = {},
 ): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = execFile(
@@ -21,7 +21,7 @@ export function command(
         timeout: options.timeoutMs ?? 60_000,
         killSignal: 'SIGKILL',
         maxBuffer: 16 * 1024 * 1024,
-        env: { PATH: toolsPath, HOME: '/root', LANG: 'C.UTF-8' },
+        env: { PATH: toolsPath, HOME: '/root', LANG: 'C.UTF-8', ...options.env },
       },
       (error, stdout, stderr) => {
         if (!error) return resolve(stdout)

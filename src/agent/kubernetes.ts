@@ -18,6 +18,8 @@ export const kubeadmConfig = '/etc/holdfast/kubeadm.yaml'
 export const adminConf = '/etc/kubernetes/admin.conf'
 export const superAdminConf = '/etc/kubernetes/super-admin.conf'
 export const kubeletConf = '/etc/kubernetes/kubelet.conf'
+/** Where kubeadm writes manifests that kubelet is not to see yet. */
+const rendered = join(folders.state, 'manifests')
 const kubeletPem = '/var/lib/kubelet/pki/kubelet-client-current.pem'
 
 const allPhases = [
@@ -76,10 +78,11 @@ export async function startKubelet(facts: MasterFacts): Promise<void> {
   for (const [name, content] of Object.entries(controlPlanePatches())) {
     await writeIfChanged(join(folders.patches, name), content)
   }
-  await mkdir(folders.manifests, { recursive: true })
+  await Promise.all([folders.manifests, rendered].map((folder) => mkdir(folder, { recursive: true })))
   await kubeadmInit(new Set(['certs', 'kubeconfig']))
   await useRotatingCertificate()
   await kubeadmInit(new Set(['kubelet-start']))
+  await renderManifests()
 }
 
 /** What names the machine's former address is made again. */
@@ -123,15 +126,26 @@ async function useRotatingCertificate(): Promise<void> {
 const decode = (base64: string): string => Buffer.from(base64, 'base64').toString('utf8')
 
 /**
+ * Has kubeadm make the static pods' manifests beside the folder that kubelet reads: each goes there when
+ * its time has come, whole.
+ */
+const renderManifests = (): Promise<string> =>
+  command('kubeadm', ['init', 'phase', 'control-plane', 'all', '--dry-run', `--config=${kubeadmConfig}`], {
+    env: { KUBEADM_INIT_DRYRUN_DIR: rendered },
+  })
+
+/**
  * Puts the apiserver's static pod in place and, once it says anything at all, the two that need it:
  * they wait by themselves for what it still has to do.
  */
 export async function startControlPlane(address: string, progress: (reason: string) => void): Promise<void> {
-  const phase = (name: string): Promise<string> =>
-    command('kubeadm', ['init', 'phase', 'control-plane', name, `--config=${kubeadmConfig}`])
-  await phase('apiserver')
+  const place = async (component: string): Promise<void> => {
+    const manifest = await readFile(join(rendered, `${component}.yaml`), 'utf8')
+    await writeIfChanged(join(folders.manifests, `${component}.yaml`), manifest)
+  }
+  await place('kube-apiserver')
   await waitForApiserver(address, progress)
-  await Promise.all([phase('controller-manager'), phase('scheduler')])
+  await Promise.all([place('kube-controller-manager'), place('kube-scheduler')])
 }
 
 /** Until the local apiserver answers anything over HTTP; bounded, with the last reason. */
