@@ -1,8 +1,8 @@
 import type { CloudStep, Inventory } from '../clouds/cloud.ts'
 
 /**
- * Everything that is there for a cluster, in the order in which it can go: groups first, so that
- * nothing replaces the machines, workers before masters. Pure; empty when nothing is left.
+ * Everything that is there for a cluster, in the order in which it can go: the endpoint, then the
+ * groups, so that nothing replaces the machines, workers before masters. Pure; empty when nothing is left.
  */
 export function planDelete(inventory: Inventory): CloudStep[] {
   const nodesFirst = <T extends { role: string }>(items: readonly T[]): T[] => [
@@ -10,6 +10,15 @@ export function planDelete(inventory: Inventory): CloudStep[] {
     ...items.filter((item) => item.role === 'master'),
   ]
   return [
+    ...(inventory.endpoint
+      ? [
+          {
+            where: `endpoint ${inventory.endpoint.address}:${inventory.endpoint.port}`,
+            reason: 'nobody is sent to machines that go; they need not be drained',
+            action: 'delete-endpoint',
+          } satisfies CloudStep,
+        ]
+      : []),
     ...nodesFirst(inventory.groups).map(
       ({ name }): CloudStep => ({
         where: `group ${name}`,
@@ -34,15 +43,6 @@ export function planDelete(inventory: Inventory): CloudStep[] {
         volume: id,
       }),
     ),
-    ...(inventory.endpoint
-      ? [
-          {
-            where: `endpoint ${inventory.endpoint.address}:${inventory.endpoint.port}`,
-            reason: 'no master is left behind it',
-            action: 'delete-endpoint',
-          } satisfies CloudStep,
-        ]
-      : []),
     ...(inventory.network
       ? [
           {

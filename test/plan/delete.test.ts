@@ -24,7 +24,7 @@ test('deleting leaves nothing, from any point of a creation, and can be cut off 
 })
 
 test('groups go before their machines, machines before volumes, then endpoint and network', () => {
-  const order = ['delete-group', 'terminate-machine', 'delete-volume', 'delete-endpoint', 'delete-network']
+  const order = ['delete-endpoint', 'delete-group', 'terminate-machine', 'delete-volume', 'delete-network']
   fc.assert(
     fc.property(soundDeclaration, (declaration) => {
       const there = afterSteps(nothing(), planApply(declaration, nothing(), facts))
