@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdir, open, rename } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { HoldfastError, messageOf } from '../errors.ts'
 import { sha256OfFile } from './manifest.ts'
 
@@ -18,6 +18,8 @@ export async function bundleAgent(entry: string, cache: string): Promise<{ path:
   try {
     const result = await build({
       entryPoints: [entry],
+      // esbuild writes each source's path into the file, from here on: never the caller's folder.
+      absWorkingDir: dirname(resolve(entry)),
       bundle: true,
       write: false,
       platform: 'node',

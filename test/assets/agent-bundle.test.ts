@@ -25,6 +25,19 @@ test('an entry with imports of both kinds becomes one file that Node runs', asyn
   expect(execFileSync(process.execPath, [first.path]).toString()).toBe('part 1\n')
 })
 
+test('it does not matter from which folder the command is run', async () => {
+  const [dir, cache] = [await scratch(), await scratch()]
+  await writeFile(join(dir, 'part.ts'), 'export const part: string = "part"')
+  await writeFile(join(dir, 'main.ts'), `import { part } from './part.ts'; console.log(part)`)
+  const here = process.cwd()
+  const first = await bundleAgent(join(dir, 'main.ts'), cache)
+
+  process.chdir('/')
+  const second = await bundleAgent(join(dir, 'main.ts'), cache).finally(() => process.chdir(here))
+
+  expect(second.sha256).toBe(first.sha256)
+})
+
 test('other sources give another file, and a damaged one is written again', async () => {
   const [dir, cache] = [await scratch(), await scratch()]
   const entry = join(dir, 'main.ts')
