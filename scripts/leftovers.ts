@@ -32,7 +32,9 @@ export function processesOf({ base, prefix }: Place): FoundProcess[] {
       grouped.has(pid) ||
       words.includes(`${base}/`) ||
       named.test(words) ||
-      environmentOf(pid).includes(`HOLDFAST_HOME=${base}/`) ||
+      // A shell with that home in its environment is somebody's who looks on: only our own programs end.
+      (/\/src\/(cli|clouds\/local)\/main\.ts/.test(words) &&
+        environmentOf(pid).includes(`HOLDFAST_HOME=${base}/`)) ||
       rootOf(pid).startsWith(`${base}/`)
     )
   })

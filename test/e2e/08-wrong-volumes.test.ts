@@ -7,7 +7,7 @@ import { nothingLost, votersOf } from './support/expectations.ts'
 import { cloud, inside, inventory, masterOf, tryInside } from './support/machines.ts'
 import { clusterName } from './support/place.ts'
 import { mustBeWell, sharedCluster } from './support/state.ts'
-import { changeStamp, imageOf } from './support/volume-file.ts'
+import { changeStamp, imageOf, releaseLoop } from './support/volume-file.ts'
 import { defined, eventually, throughout } from './support/wait.ts'
 import { startWriter } from './support/writer.ts'
 
@@ -83,14 +83,14 @@ describe('a volume that is not this seat’s own is refused and left as it is', 
   test('another seat’s, copied over its own; put right, the same member returns', async () => {
     const [mine, others] = [await volumeOf('c'), await volumeOf('a')]
     const machine = await bootWithout('c')
-    await eventually('its loop device is free', 20_000, async () => {
-      renameSync(imageOf(mine), `${imageOf(mine)}.aside`)
-    })
+    releaseLoop(mine)
+    renameSync(imageOf(mine), `${imageOf(mine)}.aside`)
     // A copy of a volume in use, as a snapshot would be.
     copyFileSync(imageOf(others), imageOf(mine))
     await mustBeRefused(machine, /etcd main: refuse: volume \S+ belongs to seat a/)
 
     const again = await bootWithout('c')
+    releaseLoop(mine)
     renameSync(`${imageOf(mine)}.aside`, imageOf(mine))
     await cloud().releaseVolumes(again)
 

@@ -29,5 +29,11 @@ export function changeStamp(volumeId: string, change: (stamp: Stamp) => Stamp): 
   }
 }
 
+/** Whoever takes a volume's file away must not leave its device behind. */
+export function releaseLoop(volumeId: string): void {
+  const devices = run('losetup', '--noheadings', '--output', 'NAME', '--associated', imageOf(volumeId))
+  for (const device of devices.split('\n').filter(Boolean)) run('losetup', '--detach', device.trim())
+}
+
 const run = (command: string, ...words: string[]): string =>
   execFileSync(command, words, { encoding: 'utf8' })
