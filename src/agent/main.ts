@@ -44,6 +44,7 @@ async function start(): Promise<void> {
   say('cluster', undefined)
   const context: AgentContext = { identity, surroundings, store, cluster, say }
   void loadImages(context)
+  collectGarbage()
   void runHeartbeat(
     context,
     () => waiting,
@@ -54,6 +55,14 @@ async function start(): Promise<void> {
       seat = own
     })
   } else await runWorker(context)
+}
+
+/**
+ * V8 lets a heap that is mostly idle grow for a long time before it looks what is left of it. The agent
+ * shares its machine with a control plane: it looks once a minute, which takes some milliseconds.
+ */
+function collectGarbage(): void {
+  setInterval(() => globalThis.gc?.(), 60_000).unref()
 }
 
 const work = process.argv[2] === 'certificates' ? answerCertificates() : start()
