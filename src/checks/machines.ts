@@ -4,12 +4,17 @@ export const machinesRunning: Check = {
   name: 'machines',
   title: 'Machines run as declared',
   async run(context) {
-    const { machines } = await context.inventory()
+    const { machines, groups } = await context.inventory()
     const missing = context.declaration.groups.flatMap(({ metadata, spec }) => {
       const own = machines.filter((machine) => machine.group === metadata.name)
       const running = own.filter((machine) => machine.state === 'running').length
       if (running === spec.size && own.length === spec.size) return []
-      return [`${metadata.name}: ${running} of ${spec.size} ${spec.size === 1 ? 'runs' : 'run'}`]
+      // Why the cloud does not get them running, where it knows.
+      const trouble = [groups.find(({ name }) => name === metadata.name), ...own].flatMap(
+        (one) => one?.trouble ?? [],
+      )
+      const count = `${metadata.name}: ${running} of ${spec.size} ${spec.size === 1 ? 'runs' : 'run'}`
+      return [trouble.length > 0 ? `${count} (${trouble.join('; ')})` : count]
     })
     return outcome(missing, `${machines.length} running`)
   },

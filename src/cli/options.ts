@@ -27,6 +27,10 @@ export function wholeNumber(text: string): number {
   return Number(text)
 }
 
+/** `--wait` with a default that is shown as a person would type it. */
+export const waitOption = (description: string, defaultMs: number, shown: string): Option =>
+  new Option('--wait <duration>', description).argParser(durationMs).default(defaultMs, shown)
+
 /** `90s`, `5m`, `1h` or plain seconds, in milliseconds. */
 export function durationMs(text: string): number {
   const match = /^(\d{1,6})(ms|s|m|h)?$/.exec(text)

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { Cli, CommonOptions } from '../context.ts'
 import { exitCodes } from '../exit-codes.ts'
-import { durationMs, optionsOf, withCommonOptions } from '../options.ts'
+import { optionsOf, waitOption, withCommonOptions } from '../options.ts'
 
 interface DemoOptions extends CommonOptions {
   wait: number
@@ -21,7 +21,7 @@ Examples:
   holdfast demo --name try`,
     )
   withCommonOptions(demo)
-    .option('--wait <duration>', 'longest wait until the cluster works', durationMs, 1_200_000)
+    .addOption(waitOption('longest wait until the cluster works', 1_200_000, '20m'))
     .action(async (_: unknown, self: Command) => {
       const options = optionsOf<DemoOptions>(self)
       const { runDemo } = await import('../demo.ts')

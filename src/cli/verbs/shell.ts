@@ -12,7 +12,11 @@ export function registerShell(program: Command, cli: Cli): void {
     const options = optionsOf<CommonOptions>(self)
     const { shellCommand } = await import('../../operations/shell.ts')
     const command = await cli.operate(options, (operation) =>
-      shellCommand(operation, machine, { cluster: cli.givenName(undefined, options), command: words }),
+      shellCommand(operation, machine, {
+        cluster: cli.givenName(undefined, options),
+        // What comes behind `--` is the command; the mark itself is not part of it.
+        command: words[0] === '--' ? words.slice(1) : words,
+      }),
     )
     cli.exitCode = await cli.io.attach(command)
   })

@@ -3,7 +3,7 @@ import type { ClusterFlags } from '../../spec/flags.ts'
 import type { Cli, CommonOptions } from '../context.ts'
 import { declareAgain, declareFromFlags } from '../declare.ts'
 import { formatProblem } from '../format-error.ts'
-import { durationMs, optionsOf, withCommonOptions } from '../options.ts'
+import { optionsOf, waitOption, withCommonOptions } from '../options.ts'
 import { withClusterFlags } from './cluster-flags.ts'
 
 interface UpOptions extends CommonOptions, ClusterFlags {
@@ -25,7 +25,7 @@ Examples:
   holdfast up --masters 3 --zones a,b,c --workers 2`,
     )
   withClusterFlags(withCommonOptions(command))
-    .option('--wait <duration>', 'longest wait until it works', durationMs, 600_000)
+    .addOption(waitOption('longest wait until it works', 600_000, '10m'))
     .action(async (argument: string | undefined, _: unknown, self: Command) => {
       const options = optionsOf<UpOptions>(self)
       const name = cli.givenName(argument, options) ?? 'holdfast'
