@@ -2,16 +2,14 @@ import type { Command } from 'commander'
 import type { Cli, CommonOptions } from '../context.ts'
 import { optionsOf, withCommonOptions } from '../options.ts'
 
-export function registerShell(parent: Command, cli: Cli): void {
-  const shell = parent
+export function registerShell(program: Command, cli: Cli): void {
+  const shell = program
     .command('shell <MACHINE> [COMMAND...]')
     .description('Open a shell on a machine, or run a command there.')
     .passThroughOptions()
     .addHelpText('after', '\nExamples:\n  holdfast shell master-a-1\n  holdfast shell master-a-1 ip route')
   withCommonOptions(shell).action(async (machine: string, words: string[], _: unknown, self: Command) => {
     const options = optionsOf<CommonOptions>(self)
-    // `shell MACHINE -- ls` means what it means elsewhere.
-    const program = words[0] === '--' ? words.slice(1) : words
     const { shellCommand } = await import('../../operations/shell.ts')
     const command = await cli.operate(options, (operation) =>
       shellCommand(operation, machine, {
