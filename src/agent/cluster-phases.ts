@@ -18,8 +18,9 @@ export async function clusterPhasesDone(api: KubeApi, cluster: ClusterSpec): Pro
 /**
  * What is done once for the whole cluster, by whoever holds the duties: administrators' rights,
  * kubeadm's configuration, tokens' rights, CoreDNS and kube-proxy. Every part may be repeated.
+ * @param zones how many zones have a master.
  */
-export async function doClusterPhases(cluster: ClusterSpec): Promise<void> {
+export async function doClusterPhases(cluster: ClusterSpec, zones: number): Promise<void> {
   // Rights for admin.conf can only be given by super-admin.conf, which bypasses them.
   const first = await fromKubeconfig(superAdminConf)
   try {
@@ -30,7 +31,7 @@ export async function doClusterPhases(cluster: ClusterSpec): Promise<void> {
       roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' },
       subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'Group', name: 'kubeadm:cluster-admins' }],
     })
-    await Promise.all([kubeadmInit(clusterPhases), applyCoreDns(first), readersOfNodes(first)])
+    await Promise.all([kubeadmInit(clusterPhases), applyCoreDns(first, zones), readersOfNodes(first)])
     await dropDefaultToken(first)
     await createIfMissing(first, '/api/v1/namespaces/kube-system/configmaps', {
       apiVersion: 'v1',

@@ -3,13 +3,19 @@ import type { KubeApi, KubeObject } from '../controlplane/api.ts'
 import { command } from './command.ts'
 import { kubeadmConfig } from './kubernetes.ts'
 
-/** A zone that is lost must not take every CoreDNS; kubeadm by itself only spreads over nodes. */
-const zoneSpread = {
+/**
+ * A zone that is lost must not take every CoreDNS; kubeadm by itself only spreads over nodes. Where masters
+ * stand in several zones the second one waits for a node of another: in a cluster that comes up the first
+ * zone's nodes are often the only ones for a moment. One CoreDNS alone counts as available meanwhile.
+ */
+export const zoneSpread = (zones: number) => ({
   maxSkew: 1,
   topologyKey: 'topology.kubernetes.io/zone',
-  whenUnsatisfiable: 'ScheduleAnyway',
+  ...(zones > 1
+    ? { whenUnsatisfiable: 'DoNotSchedule', minDomains: 2 }
+    : { whenUnsatisfiable: 'ScheduleAnyway' }),
   labelSelector: { matchLabels: { 'k8s-app': 'kube-dns' } },
-}
+})
 
 const paths: Record<string, string> = {
   Deployment: '/apis/apps/v1/namespaces/kube-system/deployments',
@@ -24,8 +30,8 @@ interface Workload extends KubeObject {
   spec?: { template?: { spec?: Record<string, unknown> } }
 }
 
-/** kubeadm's CoreDNS, spread over the zones from its first rollout on. */
-export async function applyCoreDns(api: KubeApi): Promise<void> {
+/** kubeadm's CoreDNS, spread over the zones from its first rollout on. `zones`: how many have a master. */
+export async function applyCoreDns(api: KubeApi, zones: number): Promise<void> {
   const printed = await command('kubeadm', [
     ...['init', 'phase', 'addon', 'coredns', '--print-manifest'],
     `--config=${kubeadmConfig}`,
@@ -34,7 +40,7 @@ export async function applyCoreDns(api: KubeApi): Promise<void> {
     const path = paths[object.kind ?? '']
     if (!path) throw new Error(`kubeadm's CoreDNS holds a ${object.kind}, which is not known here`)
     const spec = object.kind === 'Deployment' ? object.spec?.template?.spec : undefined
-    if (spec) spec.topologySpreadConstraints = [zoneSpread]
+    if (spec) spec.topologySpreadConstraints = [zoneSpread(zones)]
     await api.patch(`${path}/${object.metadata?.name}`, object, { type: 'apply', fieldManager: 'holdfast' })
   }
 }

@@ -6,6 +6,7 @@ import type { KubeApi } from '../controlplane/api.ts'
 import { messageOf } from '../errors.ts'
 import { keys } from '../store/keys.ts'
 import { acquireLock, type HeldLock } from '../store/lock.ts'
+import { readSeats } from './claim.ts'
 import { clusterPhasesDone, doClusterPhases } from './cluster-phases.ts'
 import { type AgentContext, folders } from './context.ts'
 import { pruneEndpoints } from './endpoints.ts'
@@ -41,7 +42,8 @@ export async function runDuties(
         const client = await api()
         if (!phasesDone && !(await clusterPhasesDone(client, context.cluster).catch(() => false))) {
           say('doing the cluster-wide phases')
-          await keepAlive(held, doClusterPhases(context.cluster))
+          const zones = new Set((await readSeats(context)).map(({ record }) => record.zone))
+          await keepAlive(held, doClusterPhases(context.cluster, zones.size))
         }
         phasesDone = true
         await care(client)
