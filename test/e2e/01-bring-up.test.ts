@@ -18,7 +18,7 @@ import { kubectl } from './support/kubectl.ts'
 import { inside, inventory, machinesOf, members } from './support/machines.ts'
 import { clusterName, kubeconfigBefore, kubeconfigFile } from './support/place.ts'
 import { type State, sharedCluster } from './support/state.ts'
-import { defined } from './support/wait.ts'
+import { defined, eventually } from './support/wait.ts'
 
 let state: State
 let target: Target
@@ -221,14 +221,17 @@ describe('the control plane', () => {
   })
 
   test('CoreDNS has two pods, in different zones', async () => {
-    const { items } = await get<KubeList<Pod>>(
-      target,
-      `/api/v1/namespaces/kube-system/pods?labelSelector=${encodeURIComponent('k8s-app=kube-dns')}`,
-    )
     const zones = new Map((await inventory()).machines.map(({ id, zone }) => [id, zone]))
+    const label = encodeURIComponent('k8s-app=kube-dns')
 
-    expect(items.filter(isReady)).toHaveLength(2)
-    expect(new Set(items.map(({ spec }) => zones.get(spec.nodeName ?? ''))).size).toBe(2)
+    // Available with one; the other one waits for a node of another zone.
+    await eventually('the second one is ready', 60_000, async () => {
+      const path = `/api/v1/namespaces/kube-system/pods?labelSelector=${label}`
+      const { items } = await get<KubeList<Pod>>(target, path)
+      expect(items).toHaveLength(2)
+      expect(items.filter(isReady)).toHaveLength(2)
+      expect(new Set(items.map(({ spec }) => zones.get(spec.nodeName ?? ''))).size).toBe(2)
+    })
   })
 
   test('the API is reached through the endpoint, whose name and address are in every certificate', async () => {
