@@ -26,8 +26,13 @@ const paths: Record<string, string> = {
   ClusterRoleBinding: '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings',
 }
 
+interface PodSpec {
+  topologySpreadConstraints?: unknown[]
+  containers?: { readinessProbe?: { periodSeconds?: number } }[]
+}
+
 interface Workload extends KubeObject {
-  spec?: { template?: { spec?: Record<string, unknown> } }
+  spec?: { template?: { spec?: PodSpec } }
 }
 
 /** kubeadm's CoreDNS, spread over the zones from its first rollout on. `zones`: how many have a master. */
@@ -40,7 +45,13 @@ export async function applyCoreDns(api: KubeApi, zones: number): Promise<void> {
     const path = paths[object.kind ?? '']
     if (!path) throw new Error(`kubeadm's CoreDNS holds a ${object.kind}, which is not known here`)
     const spec = object.kind === 'Deployment' ? object.spec?.template?.spec : undefined
-    if (spec) spec.topologySpreadConstraints = [zoneSpread(zones)]
+    if (spec) {
+      spec.topologySpreadConstraints = [zoneSpread(zones)]
+      // Asked every ten seconds by default, which is how long a cluster that is up waits for its names.
+      for (const container of spec.containers ?? []) {
+        if (container.readinessProbe) container.readinessProbe.periodSeconds = 1
+      }
+    }
     await api.patch(`${path}/${object.metadata?.name}`, object, { type: 'apply', fieldManager: 'holdfast' })
   }
 }

@@ -18,6 +18,8 @@ const ttlMs = 15_000
 const busyPauseMs = 500
 const idlePauseMs = 5_000
 const longestPauseMs = 10_000
+/** So many failures in a row are a cluster that is coming up. */
+const patience = 10
 
 /**
  * What one master at a time does for the whole cluster: the cluster-wide phases, workers' tokens,
@@ -59,7 +61,7 @@ export async function runDuties(
     } catch (error) {
       say(messageOf(error))
       failures += 1
-      pause = Math.min(busyPauseMs * 2 ** failures, longestPauseMs)
+      pause = Math.min(busyPauseMs * Math.max(1, failures - patience), longestPauseMs)
     }
     await sleep(pause)
   }

@@ -5,6 +5,7 @@ import { parseDocument } from 'yaml'
 import { ports } from '../constants.ts'
 import {
   controlPlanePatches,
+  healthExclusions,
   type MasterFacts,
   renderInitConfiguration,
 } from '../controlplane/kubeadm-config.ts'
@@ -135,8 +136,8 @@ const renderManifests = (): Promise<string> =>
   })
 
 /**
- * Puts the apiserver's static pod in place and, once it says anything at all, the two that need it:
- * they wait by themselves for what it still has to do.
+ * Puts the apiserver's static pod in place and, once it is ready, the two that need it: started sooner
+ * they would only take the processors from it.
  */
 export async function startControlPlane(address: string, progress: (reason: string) => void): Promise<void> {
   const place = async (component: string): Promise<void> => {
@@ -148,9 +149,9 @@ export async function startControlPlane(address: string, progress: (reason: stri
   await Promise.all([place('kube-controller-manager'), place('kube-scheduler')])
 }
 
-/** Until the local apiserver answers anything over HTTP; bounded, with the last reason. */
+/** Until the local apiserver is ready, whatever `events` does; bounded, with the last reason. */
 async function waitForApiserver(address: string, progress: (reason: string) => void): Promise<void> {
-  const { kubeApi, KubeApiError } = await import('../controlplane/api.ts')
+  const { kubeApi } = await import('../controlplane/api.ts')
   const [ca, cert, key] = await Promise.all(
     ['ca.crt', 'apiserver-kubelet-client.crt', 'apiserver-kubelet-client.key'].map((name) =>
       readFile(join(folders.pki, name), 'utf8'),
@@ -168,11 +169,10 @@ async function waitForApiserver(address: string, progress: (reason: string) => v
   try {
     while (Date.now() < deadline) {
       try {
-        await api.rawGet('/livez')
+        await api.rawGet(`/readyz?${healthExclusions}`)
         return
       } catch (error) {
-        if (error instanceof KubeApiError && error.status > 0) return
-        reason = messageOf(error)
+        reason = messageOf(error).split('\n')[0] ?? ''
         progress(`the apiserver does not answer yet: ${reason}`)
       }
       await sleep(200)
