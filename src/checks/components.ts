@@ -1,15 +1,23 @@
 import type { Machine } from '../clouds/cloud.ts'
+import { messageOf } from '../errors.ts'
 import { type Check, type CheckOutcome, failed, outcome, passed } from './check.ts'
 import type { CheckContext } from './context.ts'
 import { condition, isTrue, type Pod } from './kube-shapes.ts'
 
-export const apiserverPods: Check = {
+/** Asked itself: what kubelet says of a static pod is some seconds old. */
+export const apiserversReady: Check = {
   name: 'apiservers',
   title: 'An apiserver is ready on each master',
   async run(context) {
     const { machines } = await context.inventory()
     const masters = machines.filter((machine) => machine.role === 'master')
-    return onEach(masters, await podsOf(context, 'component', 'kube-apiserver'))
+    const answers = await Promise.all(
+      masters.map(async (machine) => {
+        const answer = await context.readyzOf(machine).catch(messageOf)
+        return answer.trim() === 'ok' ? [] : [`${machine.id}: ${answer.slice(0, 200)}`]
+      }),
+    )
+    return outcome(answers.flat(), `${masters.length} ready`)
   },
 }
 

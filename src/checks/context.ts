@@ -1,6 +1,7 @@
 import type { Cloud, EndpointTarget, Inventory, Machine } from '../clouds/cloud.ts'
 import { ports } from '../constants.ts'
 import { type KubeApi, kubeApi } from '../controlplane/api.ts'
+import { healthExclusions } from '../controlplane/kubeadm-config.ts'
 import { type EtcdClient, type EtcdMember, type EtcdStatus, etcdClient } from '../etcd/client.ts'
 import type { CertificatePair } from '../pki/certificates.ts'
 import type { Declaration, EtcdName } from '../spec/types.ts'
@@ -22,6 +23,8 @@ export interface CheckContext {
   /** `/readyz` through the endpoint. */
   readyz(): Promise<string>
   nodes(): Promise<Node[]>
+  /** `/readyz` of one master's own apiserver, whatever `events` does. */
+  readyzOf(machine: Machine): Promise<string>
   /** Pods of kube-system. */
   systemPods(): Promise<Pod[]>
   coredns(): Promise<Deployment | undefined>
@@ -43,7 +46,7 @@ export interface EtcdView {
 export function createCheckContext({ cloud, declaration, credentials }: CheckSubject): CheckContext {
   const cluster = declaration.cluster.metadata.name
   const clients = new Map<string, EtcdClient>()
-  let connection: { server: string; api: KubeApi } | undefined
+  const apis = new Map<string, KubeApi>()
   let answers = new Map<string, Promise<unknown>>()
 
   const once = <T>(key: string, ask: () => Promise<T>): Promise<T> => {
@@ -54,25 +57,24 @@ export function createCheckContext({ cloud, declaration, credentials }: CheckSub
     return answer
   }
   const inventory = () => once('inventory', () => cloud.observe(cluster))
+  const apiAt = (server: string): KubeApi => {
+    const { admin, caPem } = credentials
+    const known = apis.get(server)
+    if (known) return known
+    const made = kubeApi({
+      server,
+      ca: caPem,
+      cert: admin.certPem,
+      key: admin.keyPem,
+      timeoutMs: answerTimeoutMs,
+    })
+    apis.set(server, made)
+    return made
+  }
   const api = async (): Promise<KubeApi> => {
     const { endpoint } = await inventory()
     if (!endpoint) throw new Error('there is no endpoint yet')
-    const server = `https://${endpoint.address}:${endpoint.port}`
-    if (connection?.server !== server) {
-      connection?.api.close()
-      const { admin, caPem } = credentials
-      connection = {
-        server,
-        api: kubeApi({
-          server,
-          ca: caPem,
-          cert: admin.certPem,
-          key: admin.keyPem,
-          timeoutMs: answerTimeoutMs,
-        }),
-      }
-    }
-    return connection.api
+    return apiAt(`https://${endpoint.address}:${endpoint.port}`)
   }
   const items = <T>(path: string) =>
     once(path, async () => (await (await api()).list<T>(`${path}?resourceVersion=0`)).items)
@@ -115,6 +117,10 @@ export function createCheckContext({ cloud, declaration, credentials }: CheckSub
     declaration,
     inventory,
     readyz: () => once('readyz', async () => (await api()).rawGet('/readyz', { timeoutMs: answerTimeoutMs })),
+    readyzOf: ({ id, address }) =>
+      once(`readyz of ${id}`, () =>
+        apiAt(`https://${address}:${ports.apiserver}`).rawGet(`/readyz?${healthExclusions}`),
+      ),
     nodes: () => items<Node>('/api/v1/nodes'),
     systemPods: () => items<Pod>('/api/v1/namespaces/kube-system/pods'),
     coredns: () =>
@@ -127,7 +133,7 @@ export function createCheckContext({ cloud, declaration, credentials }: CheckSub
       answers = new Map()
     },
     close() {
-      connection?.api.close()
+      for (const one of apis.values()) one.close()
       for (const client of clients.values()) client.close()
     },
   }

@@ -1,5 +1,5 @@
 import type { Check } from './check.ts'
-import { apiserverPods, corednsAvailable, kubeProxyPods } from './components.ts'
+import { apiserversReady, corednsAvailable, kubeProxyPods } from './components.ts'
 import { etcdVoters } from './etcd.ts'
 import { balancerTargets, endpointReady, machinesRunning } from './machines.ts'
 import { mastersReady, workersReady } from './nodes.ts'
@@ -13,7 +13,7 @@ export const clusterChecks: readonly Check[] = [
   balancerTargets,
   mastersReady,
   workersReady,
-  apiserverPods,
+  apiserversReady,
   kubeProxyPods,
   corednsAvailable,
 ]

@@ -38,6 +38,13 @@ describe('each fault is named by its own check', () => {
       [['endpoint', '[-]etcd failed']],
     ],
     [
+      'one master whose apiserver does not answer',
+      (seen) => {
+        seen.silentApiservers['master-b-1'] = 'connect ECONNREFUSED'
+      },
+      [['apiservers', 'master-b-1: connect ECONNREFUSED']],
+    ],
+    [
       'a balancer that misses a master',
       (seen) => {
         const target = seen.targets?.[1]
