@@ -7,7 +7,7 @@ import { command } from './command.ts'
  * The library for certificates takes 25 MB for as long as a process lives, and is needed for a moment:
  * the agent starts itself once more for it. Keys go through pipes, never through arguments.
  */
-type Question = { issue: CertificateRequest; authority: CertificatePair } | { namesOf: string }
+type Question = { issue: readonly CertificateRequest[]; authority: CertificatePair } | { namesOf: string }
 
 const ask = async <T>(question: Question): Promise<T> =>
   JSON.parse(
@@ -17,8 +17,10 @@ const ask = async <T>(question: Question): Promise<T> =>
     }),
   ) as T
 
-export const issueApart = (authority: CertificatePair, issue: CertificateRequest): Promise<CertificatePair> =>
-  ask({ issue, authority })
+export const issueApart = (
+  authority: CertificatePair,
+  issue: readonly CertificateRequest[],
+): Promise<CertificatePair[]> => ask({ issue, authority })
 
 export const requestedNamesApart = (pem: string): ReturnType<typeof requestedNames> => ask({ namesOf: pem })
 
@@ -27,7 +29,7 @@ export async function answerCertificates(): Promise<void> {
   const question = JSON.parse(await text(process.stdin)) as Question
   const answer =
     'issue' in question
-      ? await issueCertificate(question.authority, question.issue)
+      ? await Promise.all(question.issue.map((request) => issueCertificate(question.authority, request)))
       : await requestedNames(question.namesOf)
   process.stdout.write(JSON.stringify(answer))
 }

@@ -43,6 +43,8 @@ export function runEtcdMember(at: EtcdSeat, ready: Promise<void>): EtcdMemberLoo
       await actOn(at, observer, step, seen)
     // A member needs a moment; one that ends at once must not be started ten times a second.
     if (step.do === 'found') await sleep(foundingPauseMs)
+    // The apiserver waits for the member by itself, while both start.
+    if (step.do === 'start' && wasVoter(seen)) votes = true
     return false
   }
 
@@ -69,6 +71,12 @@ export function runEtcdMember(at: EtcdSeat, ready: Promise<void>): EtcdMemberLoo
     },
   }
 }
+
+/** A member that voted before it was started here: the stamp says by now that the cluster is formed. */
+const wasVoter = ({ observation: { genesis, record } }: Seen): boolean =>
+  typeof genesis === 'object' &&
+  genesis.phase === 'formed' &&
+  (record.state === 'voter' || record.state === 'founding')
 
 function isVoter({ observation }: Seen): boolean {
   const { disk, cluster, genesis, record } = observation

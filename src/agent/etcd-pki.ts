@@ -30,34 +30,38 @@ export async function ensureEtcdPki(
   const ipAddresses = ['127.0.0.1', context.identity.address]
   await writeIfChanged(etcdFiles.ca, authority.certPem, 0o644)
   const dnsNames = [...names, 'localhost']
-  await Promise.all([
-    ensure(join(folders.etcdPki, 'server'), authority, {
-      commonName: seat,
-      dnsNames,
-      ipAddresses,
-      usages: 'both',
-    }),
-    ensure(join(folders.etcdPki, 'peer'), authority, {
-      commonName: seat,
-      dnsNames,
-      ipAddresses,
-      usages: 'both',
-    }),
-    ensure(join(folders.pki, 'apiserver-etcd-client'), authority, {
-      commonName: 'kube-apiserver-etcd-client',
-      usages: 'client',
-    }),
-  ])
+  const member = { commonName: seat, dnsNames, ipAddresses, usages: 'both' } as const
+  const client = { commonName: 'kube-apiserver-etcd-client', usages: 'client' } as const
+  const wanted: Wanted[] = [
+    { base: join(folders.etcdPki, 'server'), request: member },
+    { base: join(folders.etcdPki, 'peer'), request: member },
+    { base: join(folders.pki, 'apiserver-etcd-client'), request: client },
+  ]
+  const right = await Promise.all(wanted.map((one) => isThere(one, authority)))
+  const missing = wanted.filter((_, index) => !right[index])
+  if (missing.length === 0) return
+  const made = await issueApart(
+    authority,
+    missing.map(({ request }) => request),
+  )
+  for (const [index, { base }] of missing.entries()) {
+    await writeIfChanged(`${base}.key`, made[index]?.keyPem ?? '', 0o600)
+    await writeIfChanged(`${base}.crt`, made[index]?.certPem ?? '', 0o644)
+  }
 }
 
-async function ensure(base: string, authority: CertificatePair, request: CertificateRequest): Promise<void> {
+interface Wanted {
+  /** Path without `.crt` and `.key`. */
+  base: string
+  request: CertificateRequest
+}
+
+async function isThere({ base, request }: Wanted, authority: CertificatePair): Promise<boolean> {
   const [certPem, keyPem] = await Promise.all([readIfThere(`${base}.crt`), readIfThere(`${base}.key`)])
+  if (!certPem || !keyPem) return false
   // Killed between the two files, key and certificate are of two issues.
-  const belongs = certPem && keyPem && verifyPair(certPem, keyPem) && isIssuedBy(certPem, authority.certPem)
-  if (belongs && isStillRight(certPem, request)) return
-  const made = await issueApart(authority, request)
-  await writeIfChanged(`${base}.key`, made.keyPem, 0o600)
-  await writeIfChanged(`${base}.crt`, made.certPem, 0o644)
+  const belongs = verifyPair(certPem, keyPem) && isIssuedBy(certPem, authority.certPem)
+  return belongs && isStillRight(certPem, request)
 }
 
 function isStillRight(certPem: string, request: CertificateRequest): boolean {

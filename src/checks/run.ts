@@ -4,7 +4,7 @@ import { asStep, type Report } from '../events.ts'
 import type { Check, CheckResult } from './check.ts'
 import type { CheckContext } from './context.ts'
 
-const pollMs = 300
+const pollMs = 500
 const longestReason = 160
 
 /** All checks side by side, once. */
