@@ -6,6 +6,8 @@ const oneAtATime = { fileParallelism: false, testTimeout: 300_000, hookTimeout: 
 export default defineConfig({
   test: {
     sequence: { sequencer: InOrder },
+    // Most of the time the unit tests wait for processes and time-outs: more of them than processors.
+    maxWorkers: 3,
     projects: [
       {
         test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/e2e/**'], testTimeout: 10_000 },

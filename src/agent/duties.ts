@@ -95,6 +95,7 @@ export async function runDuties(
       const born = Date.parse(node.metadata?.creationTimestamp ?? '')
       if (alive.has(name) || Date.now() - born < 5_000) continue
       await client.delete(`/api/v1/nodes/${name}`)
+      await deletePodsOf(client, name)
       await client.delete(`/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/${name}`)
     }
   }
@@ -113,5 +114,18 @@ export async function runDuties(
     } finally {
       clearInterval(timer)
     }
+  }
+}
+
+/**
+ * Kubernetes looks for pods of nodes that are gone only now and then, which keeps their successors waiting
+ * for up to a minute. Nothing of them runs any more: the machine is proven dead.
+ */
+async function deletePodsOf(client: KubeApi, node: string): Promise<void> {
+  const selector = encodeURIComponent(`spec.nodeName=${node}`)
+  const { items } = await client.list(`/api/v1/pods?fieldSelector=${selector}`)
+  for (const { metadata } of items) {
+    const path = `/api/v1/namespaces/${metadata?.namespace}/pods/${metadata?.name}`
+    await client.delete(path, { apiVersion: 'v1', kind: 'DeleteOptions', gracePeriodSeconds: 0 })
   }
 }

@@ -54,12 +54,18 @@ Examples:
     )
   })
 
-  withVersion(assets.command('fetch').description('Get or build everything now.'))
+  withVersion(
+    assets.command('fetch').description('Install what this machine lacks, and get or build everything now.'),
+  )
     .option('--bundle <file>', 'take them from a bundle where it has them')
     .action(async (_: unknown, self: Command) => {
       const options = optionsOf<AssetOptions>(self)
       await cli.operate(options, async (operation) => {
-        const { resolveAssets } = await import('../../assets/resolve.ts')
+        const [{ resolveAssets }, { installMissing }] = await Promise.all([
+          import('../../assets/resolve.ts'),
+          import('../../assets/host-packages.ts'),
+        ])
+        await installMissing(operation.report)
         await resolveAssets({
           kubernetesVersion: options.kubernetesVersion,
           cache: operation.home.cache,
