@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -67,6 +67,7 @@ async function main(): Promise<number> {
       )
       results.sections = [...results.sections.filter((known) => known.name !== name), section]
       // After each one, so that a run that is cut short leaves what it has.
+      await mkdir(flags.out, { recursive: true })
       await writeFile(file, `${JSON.stringify(results, null, 2)}\n`)
       await writeFile(join(flags.out, 'results.md'), renderResults(results))
     }
