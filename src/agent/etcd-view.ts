@@ -14,9 +14,8 @@ export interface EtcdWatch {
   view(
     expected?: string,
   ): Promise<{ view: ClusterView; members: EtcdMember[]; clusterId: string } | undefined>
-  /** Clients of every seat's member; membership changes go through these. */
+  /** Asks one member after the other until one can be reached; membership changes go through it. */
   any: EtcdClient
-  local: EtcdClient
   close(): void
 }
 
@@ -40,7 +39,6 @@ export async function watchEtcd(
       etcdClient({ ...tls, endpoints: [url(seat)], timeoutMs: statusTimeoutMs[phase] }),
     ]),
   )
-  const local = clients.get(own) as EtcdClient
   // Another member is asked first: a learner of our own refuses linearizable reads.
   const any = etcdClient({ ...tls, endpoints: [...others, own].map(url), timeoutMs: 10_000 })
 
@@ -67,7 +65,6 @@ export async function watchEtcd(
 
   return {
     any,
-    local,
     close() {
       for (const client of [...clients.values(), any]) client.close()
     },

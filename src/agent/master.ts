@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { componentVersions } from '../assets/versions.ts'
-import { fromKubeconfig, type KubeApi } from '../controlplane/api.ts'
+import type { KubeApi } from '../controlplane/api.ts'
 import { messageOf } from '../errors.ts'
 import { ensureClusterPki } from '../pki/cluster-pki.ts'
 import { claimSeat, readSeats, seatOfGroup } from './claim.ts'
@@ -12,8 +12,7 @@ import { ensureEtcdPki } from './etcd-pki.ts'
 import { nodeFacts } from './facts.ts'
 import { writeHosts } from './hosts-file.ts'
 import { adminConf, startControlPlane, startKubelet, writeAuthorities } from './kubernetes.ts'
-import { watchNodes } from './node-watch.ts'
-import { keepPodNetwork } from './pod-network.ts'
+import { keepOwnNode } from './own-node.ts'
 
 const retryMs = 300
 const hostsEveryMs = 3_000
@@ -49,19 +48,8 @@ export async function runMaster(context: AgentContext, tell: (seat: string) => v
     startControlPlane(context.identity.address, (reason) => context.say('control plane', reason)),
   )
 
-  let client: KubeApi | undefined
-  const api = async (): Promise<KubeApi> => {
-    client ??= await fromKubeconfig(adminConf, { timeoutMs: 5_000 })
-    return client
-  }
-  const network = { nudge: () => {} }
-  const watch = watchNodes(
-    api,
-    () => network.nudge(),
-    (reason) => context.say('nodes', reason),
-  )
-  network.nudge = keepPodNetwork(context, watch.nodes).nudge
-  void runDuties(context, api, watch.nodes)
+  const { api, nodes } = keepOwnNode(context, adminConf)
+  void runDuties(context, api, nodes)
   await until(context, 'node', () => labelMaster(context, api))
   await until(context, 'administrators', async () => {
     if (!(await clusterPhasesDone(await api(), context.cluster)))

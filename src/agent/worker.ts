@@ -1,6 +1,5 @@
 import { access } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fromKubeconfig, type KubeApi } from '../controlplane/api.ts'
 import { criSocket, kubeletFlags } from '../controlplane/kubeadm-config.ts'
 import { HoldfastError, messageOf } from '../errors.ts'
 import { keys } from '../store/keys.ts'
@@ -10,8 +9,7 @@ import { nodeFacts } from './facts.ts'
 import { writeIfChanged } from './files.ts'
 import { isUsable, type WorkerJoin } from './join-token.ts'
 import { kubeletConf } from './kubernetes.ts'
-import { watchNodes } from './node-watch.ts'
-import { keepPodNetwork } from './pod-network.ts'
+import { keepOwnNode } from './own-node.ts'
 
 const joinConfig = '/etc/holdfast/kubeadm-join.yaml'
 const discoveryFile = '/etc/holdfast/discovery.conf'
@@ -29,18 +27,7 @@ export async function runWorker(context: AgentContext): Promise<void> {
       await sleep(retryMs)
     }
   }
-  let client: KubeApi | undefined
-  const api = async (): Promise<KubeApi> => {
-    client ??= await fromKubeconfig(kubeletConf, { timeoutMs: 5_000 })
-    return client
-  }
-  const network = { nudge: () => {} }
-  const watch = watchNodes(
-    api,
-    () => network.nudge(),
-    (reason) => context.say('nodes', reason),
-  )
-  network.nudge = keepPodNetwork(context, watch.nodes).nudge
+  keepOwnNode(context, kubeletConf)
 }
 
 async function join(context: AgentContext): Promise<void> {
