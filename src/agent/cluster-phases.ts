@@ -1,8 +1,10 @@
 import { rm } from 'node:fs/promises'
 import { fromKubeconfig, isKubeReason, type KubeApi, type KubeObject } from '../controlplane/api.ts'
 import type { ClusterSpec } from '../spec/types.ts'
+import type { AgentContext } from './context.ts'
 import { applyCoreDns } from './core-dns.ts'
 import { readIfThere } from './files.ts'
+import { keepJoinToken } from './join-token.ts'
 import { clusterPhases, kubeadmInit, superAdminConf } from './kubernetes.ts'
 
 const marker = '/api/v1/namespaces/kube-system/configmaps/holdfast'
@@ -20,7 +22,8 @@ export async function clusterPhasesDone(api: KubeApi, cluster: ClusterSpec): Pro
  * kubeadm's configuration, tokens' rights, CoreDNS and kube-proxy. Every part may be repeated.
  * @param zones how many zones have a master.
  */
-export async function doClusterPhases(cluster: ClusterSpec, zones: number): Promise<void> {
+export async function doClusterPhases(context: AgentContext, zones: number): Promise<void> {
+  const { cluster } = context
   // Rights for admin.conf can only be given by super-admin.conf, which bypasses them.
   const first = await fromKubeconfig(superAdminConf)
   try {
@@ -31,7 +34,9 @@ export async function doClusterPhases(cluster: ClusterSpec, zones: number): Prom
       roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' },
       subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'Group', name: 'kubeadm:cluster-admins' }],
     })
-    await Promise.all([kubeadmInit(clusterPhases), applyCoreDns(first, zones), readersOfNodes(first)])
+    // Workers wait for their token, so it is made as soon as it gives them any rights.
+    const joinable = kubeadmInit(clusterPhases).then(() => keepJoinToken(context, first))
+    await Promise.all([joinable, applyCoreDns(first, zones), readersOfNodes(first)])
     await dropDefaultToken(first)
     await createIfMissing(first, '/api/v1/namespaces/kube-system/configmaps', {
       apiVersion: 'v1',

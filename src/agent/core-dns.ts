@@ -1,7 +1,6 @@
 import { parse } from 'yaml'
 import type { KubeApi, KubeObject } from '../controlplane/api.ts'
-import { command } from './command.ts'
-import { kubeadmConfig } from './kubernetes.ts'
+import { kubeadm, kubeadmConfig } from './kubernetes.ts'
 
 /**
  * A zone that is lost must not take every CoreDNS; kubeadm by itself only spreads over nodes. Where masters
@@ -37,7 +36,7 @@ interface Workload extends KubeObject {
 
 /** kubeadm's CoreDNS, spread over the zones from its first rollout on. `zones`: how many have a master. */
 export async function applyCoreDns(api: KubeApi, zones: number): Promise<void> {
-  const printed = await command('kubeadm', [
+  const printed = await kubeadm([
     ...['init', 'phase', 'addon', 'coredns', '--print-manifest'],
     `--config=${kubeadmConfig}`,
   ])

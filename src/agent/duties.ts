@@ -1,5 +1,3 @@
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Machine } from '../clouds/cloud.ts'
 import type { KubeApi } from '../controlplane/api.ts'
@@ -8,10 +6,10 @@ import { keys } from '../store/keys.ts'
 import { acquireLock, type HeldLock } from '../store/lock.ts'
 import { readSeats } from './claim.ts'
 import { clusterPhasesDone, doClusterPhases } from './cluster-phases.ts'
-import { type AgentContext, folders } from './context.ts'
+import type { AgentContext } from './context.ts'
 import { pruneEndpoints } from './endpoints.ts'
 import { keepJoinToken } from './join-token.ts'
-import type { Node } from './node-watch.ts'
+import { isReady, type Node } from './node-watch.ts'
 import { approveServingRequests } from './serving-requests.ts'
 
 const ttlMs = 15_000
@@ -45,7 +43,7 @@ export async function runDuties(
         if (!phasesDone && !(await clusterPhasesDone(client, context.cluster).catch(() => false))) {
           say('doing the cluster-wide phases')
           const zones = new Set((await readSeats(context)).map(({ record }) => record.zone))
-          await keepAlive(held, doClusterPhases(context.cluster, zones.size))
+          await keepAlive(held, doClusterPhases(context, zones.size))
         }
         phasesDone = true
         await care(client)
@@ -82,7 +80,7 @@ export async function runDuties(
   async function care(client: KubeApi): Promise<void> {
     const machines = await context.surroundings.machines()
     await deleteDeadNodes(client, machines)
-    await keepJoinToken(context, client, await readFile(join(folders.pki, 'ca.crt'), 'utf8'))
+    await keepJoinToken(context, client)
     const refused = await approveServingRequests(client, machines)
     if (refused.length > 0) say(`serving certificates not signed: ${refused.join('; ')}`)
     if (round % 4 === 0) await pruneEndpoints(context, client, machines)
@@ -101,9 +99,7 @@ export async function runDuties(
   }
 
   function allReady(): boolean {
-    const ready = (node: Node): boolean =>
-      node.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false
-    return nodes().size > 0 && [...nodes().values()].every(ready)
+    return nodes().size > 0 && [...nodes().values()].every(isReady)
   }
 
   /** Renews the hold while something long runs. */

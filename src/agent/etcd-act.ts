@@ -5,6 +5,7 @@ import { decideMember, type MemberStep } from '../quorum/member.ts'
 import { etcdToken, type Genesis, type Stamp } from '../quorum/records.ts'
 import { keys } from '../store/keys.ts'
 import { acquireLock } from '../store/lock.ts'
+import { StoreConflictError } from '../store/store.ts'
 import { folders } from './context.ts'
 import type { Observer, Seen } from './etcd-observe.ts'
 import { startFounding, startPod, stopEtcd } from './etcd-process.ts'
@@ -23,7 +24,12 @@ export async function actOn(at: EtcdSeat, observer: Observer, step: MemberStep, 
     case 'create-genesis': {
       const founders = [...step.founders]
       const made: Genesis = { uuid: randomUUID(), generation: 1, attempt: 1, phase: 'forming', founders }
-      await context.store.put(genesisKey, JSON.stringify(made), { ifAbsent: true })
+      // Another founder may have been quicker: the next look sees what it wrote.
+      await context.store
+        .put(genesisKey, JSON.stringify(made), { ifAbsent: true })
+        .catch((error: unknown) => {
+          if (!(error instanceof StoreConflictError)) throw error
+        })
       return
     }
     case 'record-founding': {

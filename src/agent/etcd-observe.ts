@@ -11,6 +11,10 @@ import { lookAtDisk, mountVolume, stampFile } from './volumes.ts'
 /** Founders that are late are waited for this long after a majority is healthy. */
 const graceMs = 10_000
 
+const recentMs = 2_000
+
+type Viewed = NonNullable<Awaited<ReturnType<EtcdWatch['view']>>>
+
 /** What one look found: the observation to decide on, and what acting needs besides. */
 export interface Seen {
   observation: MemberObservation
@@ -30,6 +34,7 @@ export function observeEtcd(at: EtcdSeat): Observer {
   const { context, cluster, seat, etcd } = at
   let majority: { attempt: string; since: number } | undefined
   let watch: { key: string; etcd: EtcdWatch } | undefined
+  let lastView: { phase: Genesis['phase']; viewed: Viewed | undefined; atMs: number } | undefined
 
   async function watchSeats(phase: Genesis['phase'], seats: readonly string[]): Promise<EtcdWatch> {
     const key = `${phase}: ${seats.join()}`
@@ -38,6 +43,23 @@ export function observeEtcd(at: EtcdSeat): Observer {
       watch = { key, etcd: await watchEtcd(cluster, etcd, seat, [...seats], phase) }
     }
     return watch.etcd
+  }
+
+  /**
+   * Founders that started sooner take connections but answer nothing before they are a majority: each look
+   * at them takes its whole time. What was seen a moment ago is good enough until the own member starts.
+   */
+  async function viewOf(
+    phase: Genesis['phase'],
+    seats: readonly string[],
+    expected: string | undefined,
+    running: 'no' | 'founding' | 'pod',
+  ): Promise<Viewed | undefined> {
+    const isRecent = lastView?.phase === phase && Date.now() - lastView.atMs < recentMs
+    if (lastView && isRecent && phase === 'forming' && running === 'no') return lastView.viewed
+    const viewed = await (await watchSeats(phase, seats)).view(expected)
+    lastView = { phase, viewed, atMs: Date.now() }
+    return viewed
   }
 
   async function look(): Promise<Seen | { waiting: string }> {
@@ -58,11 +80,18 @@ export function observeEtcd(at: EtcdSeat): Observer {
     const running = await runningAs(etcd)
     const seats = all.map((one) => one.record)
     const names = seats.map((one) => one.seat).sort()
+    // What the others say changes nothing about a founder that is to become a pod, and while all of them
+    // do, an answer takes long.
+    const becomesPod = running === 'founding' && genesis?.phase === 'formed'
     const viewed =
-      genesis &&
-      (await (
-        await watchSeats(genesis.phase, names)
-      ).view(disk.kind === 'stamped' ? disk.stamp.clusterId : undefined))
+      genesis && !becomesPod
+        ? await viewOf(
+            genesis.phase,
+            names,
+            disk.kind === 'stamped' ? disk.stamp.clusterId : undefined,
+            running,
+          )
+        : undefined
     const attempt = viewed?.view.quorum && genesis ? etcdToken(genesis) : undefined
     if (attempt !== majority?.attempt)
       majority = attempt === undefined ? undefined : { attempt, since: Date.now() }

@@ -38,9 +38,8 @@ export const seatOfPeerUrl = (url: string): string => new URL(url).hostname.spli
 /** Seats of every declared master group that is meant to have a machine. */
 export async function declaredSeats(context: AgentContext): Promise<string[]> {
   const prefix = keys.groups(context.identity.cluster)
-  const groups = await Promise.all((await context.store.list(prefix)).map((key) => context.store.get(key)))
-  return groups
-    .flatMap((stored) => (stored ? [parseYaml(stored.value) as InstanceGroupSpec] : []))
+  return (await context.store.entries(prefix))
+    .map(({ value }) => parseYaml(value) as InstanceGroupSpec)
     .filter(({ spec }) => spec.role === 'master' && spec.size > 0)
     .flatMap(({ spec }) => spec.seat ?? [])
     .sort()

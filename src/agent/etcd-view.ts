@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { type EtcdClient, type EtcdMember, etcdClient } from '../etcd/client.ts'
+import { type EtcdClient, type EtcdMember, type EtcdStatus, etcdClient } from '../etcd/client.ts'
 import { clientUrl } from '../etcd/names.ts'
 import type { ClusterView, ViewedMember } from '../quorum/member.ts'
 import type { EtcdName } from '../spec/types.ts'
@@ -18,6 +18,13 @@ export interface EtcdWatch {
   any: EtcdClient
   close(): void
 }
+
+interface Answering {
+  client: EtcdClient
+  status: EtcdStatus
+}
+
+const hasLeader = ({ leaderId }: EtcdStatus): boolean => leaderId !== '0000000000000000'
 
 /** `seats` in the order to ask; the own seat first. */
 export async function watchEtcd(
@@ -42,25 +49,21 @@ export async function watchEtcd(
   // Another member is asked first: a learner of our own refuses linearizable reads.
   const any = etcdClient({ ...tls, endpoints: [...others, own].map(url), timeoutMs: 10_000 })
 
+  /** The first answer of those that said something: by consensus where one knows a leader, else its own. */
   async function members(
-    expected: string | undefined,
+    answering: readonly Answering[],
   ): Promise<{ linearizable: boolean; list: EtcdMember[]; clusterId: string } | undefined> {
-    const ask = async (linearizable: boolean) => {
-      const answers = [...clients.values()].map(async (client) => {
-        const { members: list, clusterId } = await client.memberList({ linearizable })
-        return { linearizable, list, clusterId }
-      })
-      const ours = answers.map(async (answer) => {
-        const found = await answer
-        if (expected !== undefined && found.clusterId !== expected) throw new Error('another cluster')
-        return found
-      })
-      return Promise.any(ours)
-        .catch(() => Promise.any(answers))
-        .catch(() => undefined)
+    const strong = answering.filter(({ status }) => hasLeader(status))
+    for (const [linearizable, candidates] of [
+      [true, strong],
+      [false, answering],
+    ] as const) {
+      for (const { client } of candidates) {
+        const answer = await client.memberList({ linearizable }).catch(() => undefined)
+        if (answer) return { linearizable, list: answer.members, clusterId: answer.clusterId }
+      }
     }
-    const [strong, weak] = [ask(true), ask(false)]
-    return (await strong) ?? (await weak)
+    return undefined
   }
 
   return {
@@ -69,14 +72,19 @@ export async function watchEtcd(
       for (const client of [...clients.values(), any]) client.close()
     },
     async view(expected) {
-      const found = await members(expected)
+      const asked = [...clients.values()].map(async (client): Promise<Answering[]> => {
+        const status = await client.status().catch(() => undefined)
+        return status ? [{ client, status }] : []
+      })
+      const answering = (await Promise.all(asked)).flat()
+      const isOther = ({ status }: Answering): boolean =>
+        expected !== undefined && status.clusterId !== expected
+      const found = await members(answering.sort((a, b) => Number(isOther(a)) - Number(isOther(b))))
       if (!found) return undefined
-      const states = await Promise.all(
-        [...clients.values()].map((client) => client.status().catch(() => undefined)),
-      )
+      const states = answering.map(({ status }) => status)
       const viewed = found.list.map((member): ViewedMember => {
-        const state = states.find((status) => status?.memberId === member.id)
-        const healthy = state !== undefined && state.leaderId !== '0000000000000000'
+        const state = states.find(({ memberId }) => memberId === member.id)
+        const healthy = state !== undefined && hasLeader(state)
         return {
           id: member.id,
           name: member.name,
@@ -91,7 +99,7 @@ export async function watchEtcd(
           clusterId: found.clusterId,
           quorum: found.linearizable,
           // An empty etcd is at revision 1; nothing is written before the first apiserver starts.
-          written: states.some((state) => state?.clusterId === found.clusterId && state.revision > 1),
+          written: states.some(({ clusterId, revision }) => clusterId === found.clusterId && revision > 1),
           members: viewed,
         },
         members: found.list,

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
 import type { KubeApi } from '../controlplane/api.ts'
 import { keys } from '../store/keys.ts'
-import type { AgentContext } from './context.ts'
+import { type AgentContext, folders } from './context.ts'
 
 /** `CLUSTER/join/worker.json`: what a worker needs to join; workers may read it, nobody else's secrets are in it. */
 export interface WorkerJoin {
@@ -19,7 +21,7 @@ export const isUsable = (join: WorkerJoin | undefined, nowMs: number): join is W
   join !== undefined && Date.parse(join.expires) - nowMs > 60_000
 
 /** Makes a new token when the present one has less than half of its two hours left, or is unknown to the API. */
-export async function keepJoinToken(context: AgentContext, api: KubeApi, caPem: string): Promise<void> {
+export async function keepJoinToken(context: AgentContext, api: KubeApi): Promise<void> {
   const { cluster, endpoint } = context.identity
   const stored = await context.store.get(keys.workerJoin(cluster))
   const present = stored && (JSON.parse(stored.value) as WorkerJoin)
@@ -27,6 +29,7 @@ export async function keepJoinToken(context: AgentContext, api: KubeApi, caPem: 
   const good =
     present && Date.parse(present.expires) - Date.now() > renewBeforeMs && present.server === server
   if (good && (await api.tryGet(secretPath(present.token)))) return
+  const caPem = await readFile(path.join(folders.pki, 'ca.crt'), 'utf8')
   const join = { token: newToken(), expires: new Date(Date.now() + lifetimeMs).toISOString(), server, caPem }
   await api.create('/api/v1/namespaces/kube-system/secrets', tokenSecret(join))
   await context.store.put(

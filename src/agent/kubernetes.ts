@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseDocument } from 'yaml'
 import { ports } from '../constants.ts'
+import { KubeApiError } from '../controlplane/api-error.ts'
 import {
   controlPlanePatches,
   healthExclusions,
@@ -43,17 +44,19 @@ const allPhases = [
 /** CoreDNS is applied apart: see `core-dns.ts`. */
 export const clusterPhases = new Set(['upload-config', 'bootstrap-token', 'addon/kube-proxy'])
 
+/** It ends before a collection of garbage would have paid. */
+export const kubeadm = (
+  args: readonly string[],
+  { env = {}, timeoutMs = 120_000 }: { env?: Record<string, string>; timeoutMs?: number } = {},
+): Promise<string> => command('kubeadm', args, { env: { GOGC: 'off', ...env }, timeoutMs })
+
 /** `kubeadm init` with these phases only: one process instead of one for each phase. */
-export const kubeadmInit = (phases: ReadonlySet<string>, timeoutMs = 120_000): Promise<string> =>
-  command(
-    'kubeadm',
-    [
-      'init',
-      `--config=${kubeadmConfig}`,
-      `--skip-phases=${allPhases.filter((name) => !phases.has(name)).join(',')}`,
-    ],
-    { timeoutMs },
-  )
+export const kubeadmInit = (phases: ReadonlySet<string>): Promise<string> =>
+  kubeadm([
+    'init',
+    `--config=${kubeadmConfig}`,
+    `--skip-phases=${allPhases.filter((name) => !phases.has(name)).join(',')}`,
+  ])
 
 /** The authorities, as kubeadm expects them on a master's disk. */
 export async function writeAuthorities(pki: ClusterPki): Promise<void> {
@@ -131,26 +134,35 @@ const decode = (base64: string): string => Buffer.from(base64, 'base64').toStrin
  * its time has come, whole.
  */
 const renderManifests = (): Promise<string> =>
-  command('kubeadm', ['init', 'phase', 'control-plane', 'all', '--dry-run', `--config=${kubeadmConfig}`], {
+  kubeadm(['init', 'phase', 'control-plane', 'all', '--dry-run', `--config=${kubeadmConfig}`], {
     env: { KUBEADM_INIT_DRYRUN_DIR: rendered },
   })
 
-/**
- * Puts the apiserver's static pod in place and, once it is ready, the two that need it: started sooner
- * they would only take the processors from it.
- */
-export async function startControlPlane(address: string, progress: (reason: string) => void): Promise<void> {
-  const place = async (component: string): Promise<void> => {
-    const manifest = await readFile(join(rendered, `${component}.yaml`), 'utf8')
-    await writeIfChanged(join(folders.manifests, `${component}.yaml`), manifest)
-  }
-  await place('kube-apiserver')
-  await waitForApiserver(address, progress)
-  await Promise.all([place('kube-controller-manager'), place('kube-scheduler')])
+async function startStaticPod(component: string): Promise<void> {
+  const manifest = await readFile(join(rendered, `${component}.yaml`), 'utf8')
+  await writeIfChanged(join(folders.manifests, `${component}.yaml`), manifest)
 }
 
-/** Until the local apiserver is ready, whatever `events` does; bounded, with the last reason. */
-async function waitForApiserver(address: string, progress: (reason: string) => void): Promise<void> {
+/** Returns once it is ready. */
+export async function startApiserver(address: string, progress: (reason: string) => void): Promise<void> {
+  await startStaticPod('kube-apiserver')
+  await waitForApiserver(address, { enough: 'ready', timeoutMs: 300_000, progress })
+}
+
+/** The two that need an apiserver: started sooner they would only take the processors from it. */
+export async function startControllers(): Promise<void> {
+  await Promise.all(['kube-controller-manager', 'kube-scheduler'].map(startStaticPod))
+}
+
+/**
+ * Until the apiserver at `address` is ready, whatever `events` does, or answers at all; bounded, with the
+ * last reason.
+ */
+export async function waitForApiserver(
+  address: string,
+  options: { enough: 'ready' | 'answers'; timeoutMs: number; progress?: (reason: string) => void },
+): Promise<void> {
+  const { enough, timeoutMs, progress = () => {} } = options
   const { kubeApi } = await import('../controlplane/api.ts')
   const [ca, cert, key] = await Promise.all(
     ['ca.crt', 'apiserver-kubelet-client.crt', 'apiserver-kubelet-client.key'].map((name) =>
@@ -164,7 +176,7 @@ async function waitForApiserver(address: string, progress: (reason: string) => v
     key: key ?? '',
     timeoutMs: 2_000,
   })
-  const deadline = Date.now() + 300_000
+  const deadline = Date.now() + timeoutMs
   let reason = ''
   try {
     while (Date.now() < deadline) {
@@ -172,6 +184,7 @@ async function waitForApiserver(address: string, progress: (reason: string) => v
         await api.rawGet(`/readyz?${healthExclusions}`)
         return
       } catch (error) {
+        if (enough === 'answers' && error instanceof KubeApiError && error.status > 0) return
         reason = messageOf(error).split('\n')[0] ?? ''
         progress(`the apiserver does not answer yet: ${reason}`)
       }
@@ -182,6 +195,6 @@ async function waitForApiserver(address: string, progress: (reason: string) => v
   }
   throw new HoldfastError(
     'apiserver-not-ready',
-    `the apiserver of this machine did not answer within 300 s: ${reason}`,
+    `the apiserver at ${address} was not ready within ${timeoutMs / 1000} s: ${reason}`,
   )
 }

@@ -3,18 +3,21 @@ import { componentVersions } from '../assets/versions.ts'
 import type { KubeApi } from '../controlplane/api.ts'
 import { messageOf } from '../errors.ts'
 import { ensureClusterPki } from '../pki/cluster-pki.ts'
+import type { EtcdName } from '../spec/types.ts'
 import { claimSeat, readSeats, seatOfGroup } from './claim.ts'
 import { clusterPhasesDone, dropSuperAdmin } from './cluster-phases.ts'
 import type { AgentContext } from './context.ts'
 import { runDuties } from './duties.ts'
-import { runEtcdMember } from './etcd-member.ts'
+import { type EtcdMemberLoop, runEtcdMember } from './etcd-member.ts'
 import { ensureEtcdPki } from './etcd-pki.ts'
 import { nodeFacts } from './facts.ts'
 import { writeHosts } from './hosts-file.ts'
-import { adminConf, startControlPlane, startKubelet, writeAuthorities } from './kubernetes.ts'
+import { adminConf, startApiserver, startControllers, startKubelet, writeAuthorities } from './kubernetes.ts'
+import { isReady } from './node-watch.ts'
 import { keepOwnNode } from './own-node.ts'
+import { takeTurn } from './standby.ts'
 
-const retryMs = 300
+const retryMs = 200
 const hostsEveryMs = 3_000
 
 /** A master, from its boot on. Ends never; every part is repeated until it succeeds. */
@@ -33,22 +36,28 @@ export async function runMaster(context: AgentContext, tell: (seat: string) => v
   const certificates = ensureEtcdPki(context, seat, pki.etcdCa)
   const ready = Promise.all([certificates, updateHosts(context)]).then(() => {})
   const image = `registry.k8s.io/etcd:${componentVersions(context.cluster.spec.kubernetesVersion).etcd}-0`
-  const members = (['main', 'events'] as const).map((etcd) =>
-    runEtcdMember({ context, cluster: context.identity.cluster, seat, etcd, image }, ready),
-  )
-  void keepHosts(context, members)
+  const run = (etcd: EtcdName): EtcdMemberLoop =>
+    runEtcdMember({ context, cluster: context.identity.cluster, seat, etcd, image }, ready)
+  const [main, events] = [run('main'), run('events')]
+  void keepHosts(context, [main, events])
 
   const facts = await nodeFacts(context)
   await until(context, 'kubelet', () => startKubelet(facts))
   await until(context, 'control plane', async () => {
-    const silent = members.filter((member) => !member.votes)
-    if (silent.length > 0) throw new Error('it starts once the etcd members of this seat vote')
+    // An apiserver is of use without `events`, so that is not waited for.
+    if (!main.votes) throw new Error('it starts once the member of etcd main of this seat votes')
   })
+  const turn = await takeTurn(context)
+  await turn.forApiserver()
   await until(context, 'control plane', () =>
-    startControlPlane(context.identity.address, (reason) => context.say('control plane', reason)),
+    startApiserver(context.identity.address, (reason) => context.say('control plane', reason)),
   )
 
   const { api, nodes } = keepOwnNode(context, adminConf)
+  void until(context, 'controllers', async () => {
+    await turn.forControllers(() => isReady(nodes().get(context.identity.machineId)))
+    await startControllers()
+  })
   void runDuties(context, api, nodes)
   await until(context, 'node', () => labelMaster(context, api))
   await until(context, 'administrators', async () => {

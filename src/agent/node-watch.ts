@@ -76,6 +76,9 @@ const essence = ({ metadata, spec, status }: Node): Node => ({
   },
 })
 
+export const isReady = (node: Node | undefined): boolean =>
+  node?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false
+
 export function networkOf(node: Node): NodeNetwork {
   const internal = node.status?.addresses?.find(({ type }) => type === 'InternalIP')
   return {

@@ -42,15 +42,23 @@ export function rememberingStore(store: StateStore, folder: string): Remembering
     saving = saving.catch(() => {}).then(() => writeIfChanged(file, JSON.stringify(known)))
     await saving
   }
-  const recall = async (key: string): Promise<Recalled> => {
-    const known = (await load())[key]
-    let stored: Stored | undefined
+  /** What the store answered; undefined while it is away. */
+  const unlessAway = async <T>(asking: Promise<T>): Promise<{ answer: T } | undefined> => {
     try {
-      stored = await store.get(key)
+      return { answer: await asking }
     } catch (error) {
       if (!(error instanceof StoreUnavailableError)) throw error
-      return { key, ...(known ? { stored: known } : {}), fresh: false, rolledBack: false }
+      return undefined
     }
+  }
+  /** `known`: what was remembered before the store was asked. */
+  const compare = async (
+    key: string,
+    known: Stored | undefined,
+    answered: { answer: Stored | undefined } | undefined,
+  ): Promise<Recalled> => {
+    if (!answered) return { key, ...(known ? { stored: known } : {}), fresh: false, rolledBack: false }
+    const stored = answered.answer
     const newest = (await load())[key]
     const isOlder = known && (stored?.revision ?? 0) < known.revision
     // The same revision with another content: what was written since was lost, and written anew.
@@ -66,21 +74,26 @@ export function rememberingStore(store: StateStore, folder: string): Remembering
     get: (key) => store.get(key),
     delete: (key, condition) => store.delete(key, condition),
     list: (prefix) => store.list(prefix),
+    entries: (prefix) => store.entries(prefix),
     async put(key, value, condition) {
       const revision = await store.put(key, value, condition)
       await remember(key, { value, revision })
       return revision
     },
-    recall,
+    async recall(key) {
+      const known = (await load())[key]
+      return compare(key, known, await unlessAway(store.get(key)))
+    },
     async recallAll(prefix) {
-      const known = Object.keys(await load()).filter((key) => key.startsWith(prefix))
-      let listed: string[] = known
-      try {
-        listed = [...new Set([...known, ...(await store.list(prefix))])].sort()
-      } catch (error) {
-        if (!(error instanceof StoreUnavailableError)) throw error
-      }
-      return Promise.all(listed.map(recall))
+      const known = new Map(Object.entries(await load()).filter(([key]) => key.startsWith(prefix)))
+      const answered = await unlessAway(store.entries(prefix))
+      const found = new Map(
+        answered?.answer.map(({ key, value, revision }) => [key, { value, revision }] as const),
+      )
+      const every = [...new Set([...known.keys(), ...found.keys()])].sort()
+      return Promise.all(
+        every.map((key) => compare(key, known.get(key), answered && { answer: found.get(key) })),
+      )
     },
   }
 }

@@ -8,12 +8,12 @@ import type { AgentContext } from './context.ts'
 import { nodeFacts } from './facts.ts'
 import { writeIfChanged } from './files.ts'
 import { isUsable, type WorkerJoin } from './join-token.ts'
-import { kubeletConf } from './kubernetes.ts'
+import { kubeadm, kubeletConf } from './kubernetes.ts'
 import { keepOwnNode } from './own-node.ts'
 
 const joinConfig = '/etc/holdfast/kubeadm-join.yaml'
 const discoveryFile = '/etc/holdfast/discovery.conf'
-const retryMs = 500
+const retryMs = 250
 
 /** A worker, from its boot on: joins with the token of the moment, then keeps its pod network. */
 export async function runWorker(context: AgentContext): Promise<void> {
@@ -63,9 +63,7 @@ async function join(context: AgentContext): Promise<void> {
       },
     }),
   )
-  await command('kubeadm', ['join', `--config=${joinConfig}`, '--skip-phases=preflight'], {
-    timeoutMs: 180_000,
-  })
+  await kubeadm(['join', `--config=${joinConfig}`, '--skip-phases=preflight'], { timeoutMs: 180_000 })
 }
 
 /** Who the cluster is, without any credentials: the token is given beside it. */

@@ -4,12 +4,8 @@ import { dirname, join, resolve } from 'node:path'
 import { HoldfastError, messageOf } from '../errors.ts'
 import { sha256OfFile } from './manifest.ts'
 
-// Packages in CommonJS form call `require`, which a module has not.
-const banner =
-  "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);"
-
 /**
- * Bundles the agent and all it imports into one file for Node 24, `CACHE/agent/SHA256.mjs`.
+ * Bundles the agent and all it imports into one file for Node 24, `CACHE/agent/SHA256.cjs`.
  * The same sources give the same file. Throws `agent-not-bundled` with what esbuild says.
  */
 export async function bundleAgent(entry: string, cache: string): Promise<{ path: string; sha256: string }> {
@@ -24,12 +20,12 @@ export async function bundleAgent(entry: string, cache: string): Promise<{ path:
       write: false,
       platform: 'node',
       target: 'node24',
-      format: 'esm',
+      // `import ... from 'node:http'` loads all that node:http could lead to; `require` only what is used.
+      format: 'cjs',
       // Readable stack traces are worth more in a machine's journal than a smaller file.
       minify: false,
       keepNames: true,
       legalComments: 'none',
-      banner: { js: banner },
       logLevel: 'silent',
     })
     content = result.outputFiles[0]?.contents
@@ -42,7 +38,7 @@ export async function bundleAgent(entry: string, cache: string): Promise<{ path:
   if (!content) throw new HoldfastError('agent-not-bundled', `${entry} gave nothing when it was bundled.`)
   const sha256 = createHash('sha256').update(content).digest('hex')
   const dir = join(cache, 'agent')
-  const path = join(dir, `${sha256}.mjs`)
+  const path = join(dir, `${sha256}.cjs`)
   const present = await sha256OfFile(path).catch(() => undefined)
   if (present !== sha256) await writeWhole(dir, path, content)
   return { path, sha256 }

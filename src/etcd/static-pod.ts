@@ -37,7 +37,9 @@ export function renderEtcdPod(pod: EtcdPod): string {
           imagePullPolicy: 'IfNotPresent',
           command: ['etcd', ...memberFlags(pod.member)],
           // Under memory pressure events falls before main.
-          resources: { requests: { cpu: '50m', memory: etcd === 'main' ? '100Mi' : '50Mi' } },
+          resources: {
+            requests: { cpu: etcd === 'main' ? '200m' : '100m', memory: etcd === 'main' ? '100Mi' : '50Mi' },
+          },
           livenessProbe: { ...probe('/livez'), failureThreshold: 8, periodSeconds: 10, timeoutSeconds: 15 },
           readinessProbe: { ...probe('/readyz'), failureThreshold: 3, periodSeconds: 1, timeoutSeconds: 15 },
           startupProbe: { ...probe('/livez'), failureThreshold: 240, periodSeconds: 1, timeoutSeconds: 15 },

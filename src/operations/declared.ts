@@ -42,11 +42,9 @@ export async function tryReadDeclared(store: StateStore, cluster: string): Promi
   if (!spec) return undefined
   const revisions: Record<string, number> = { [specKey]: spec.revision }
   const texts = [spec.value]
-  for (const key of await store.list(keys.groups(cluster))) {
-    const group = await store.get(key)
-    if (!group) continue
-    revisions[key] = group.revision
-    texts.push(group.value)
+  for (const { key, value, revision } of await store.entries(keys.groups(cluster))) {
+    revisions[key] = revision
+    texts.push(value)
   }
   const parsed = parseDocuments(texts.join('---\n'), `${store.location}/${cluster}`)
   const joined = joinDocuments(parsed.documents)

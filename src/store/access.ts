@@ -69,5 +69,11 @@ export function restrictStore(store: StateStore, identity: StoreIdentity): State
       check('list', prefix)
       return store.list(prefix)
     },
+    async entries(prefix) {
+      check('list', prefix)
+      const found = await store.entries(prefix)
+      for (const { key } of found) check('read', key)
+      return found
+    },
   }
 }

@@ -44,6 +44,12 @@ export function openFileStore(place: string): StateStore {
     return bytes && decodeRecord(path, bytes)
   }
 
+  const keysOf = async (prefix: string): Promise<string[]> => {
+    const found: string[] = []
+    await walk(root, prefix.slice(0, prefix.lastIndexOf('/') + 1), found)
+    return found.filter((key) => key.startsWith(prefix) && isKey(key)).sort()
+  }
+
   /** Replaces a file so that after a crash it is whole, old or new. Needs the lock. */
   const replace = async (path: string, record: Stored) => {
     await makeFolder(dirname(path), root)
@@ -98,11 +104,13 @@ export function openFileStore(place: string): StateStore {
         })
       })
     },
-    list: (prefix) =>
+    list: (prefix) => guarded(() => keysOf(prefix)),
+    entries: (prefix) =>
       guarded(async () => {
-        const found: string[] = []
-        await walk(root, prefix.slice(0, prefix.lastIndexOf('/') + 1), found)
-        return found.filter((key) => key.startsWith(prefix) && isKey(key)).sort()
+        const found = await Promise.all(
+          (await keysOf(prefix)).map(async (key) => ({ key, stored: await read(fileOf(key)) })),
+        )
+        return found.flatMap(({ key, stored }) => (stored ? [{ key, ...stored }] : []))
       }),
   }
 }

@@ -33,5 +33,11 @@ export function openMemoryStore(): StateStore {
     async list(prefix) {
       return [...records.keys()].filter((key) => key.startsWith(prefix)).sort()
     },
+    async entries(prefix) {
+      return [...records]
+        .filter(([key]) => key.startsWith(prefix))
+        .map(([key, record]) => ({ key, ...record }))
+        .sort((a, b) => (a.key < b.key ? -1 : 1))
+    },
   }
 }

@@ -22,6 +22,15 @@ export interface StateStore {
   delete(key: string, condition?: { ifRevision: number }): Promise<void>
   /** Keys that start with `prefix`, sorted. */
   list(prefix: string): Promise<string[]>
+  /**
+   * What `list` names, with what is stored there. Each entry is whole, but they are no snapshot:
+   * a key that is written or deleted meanwhile may be seen before or after.
+   */
+  entries(prefix: string): Promise<Entry[]>
+}
+
+export interface Entry extends Stored {
+  key: string
 }
 
 export interface Stored {

@@ -17,6 +17,7 @@ function pluggable(inner: () => StateStore): StateStore & { away: boolean } {
     put: (...args: Parameters<StateStore['put']>) => ask((store) => store.put(...args)),
     delete: (...args: Parameters<StateStore['delete']>) => ask((store) => store.delete(...args)),
     list: (prefix: string) => ask((store) => store.list(prefix)),
+    entries: (prefix: string) => ask((store) => store.entries(prefix)),
   }
   return plug
 }
@@ -117,6 +118,19 @@ describe('a store that remembers', () => {
 
     for (const list of [there, away]) expect(list.map(({ stored }) => stored?.value)).toEqual(['a', 'b'])
     expect(away.some(({ fresh }) => fresh)).toBe(false)
+  })
+
+  test('in a list, too, a store that was rolled back is noticed key by key', async () => {
+    for (const value of ['one', 'two']) await behind.put('demo/seats/a.json', value)
+    await behind.put('demo/seats/b.json', 'b')
+    await store.recallAll('demo/seats/')
+    behind = openMemoryStore()
+    await behind.put('demo/seats/b.json', 'b')
+
+    const [a, b] = await store.recallAll('demo/seats/')
+
+    expect(a).toMatchObject({ stored: { value: 'two' }, fresh: false, rolledBack: true })
+    expect(b).toMatchObject({ stored: { value: 'b' }, fresh: true, rolledBack: false })
   })
 
   test('many at once end in one readable file that only root may read', async () => {

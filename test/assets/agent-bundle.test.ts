@@ -13,7 +13,7 @@ test('an entry with imports of both kinds becomes one file that Node runs', asyn
   await writeFile(join(dir, 'part.ts'), 'export const part: string = "part"')
   await writeFile(
     join(dir, 'main.ts'),
-    `import old from 'old'; import { part } from './part.ts'; await null; console.log(part, old)`,
+    `import old from 'old'; import { part } from './part.ts'; console.log(part, old)`,
   )
 
   const first = await bundleAgent(join(dir, 'main.ts'), cache)

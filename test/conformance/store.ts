@@ -88,6 +88,22 @@ export function storeConformance(name: string, open: () => Promise<StateStore>):
       expect(await store.list('')).toHaveLength(4)
     })
 
+    test('entries gives what list names, with value and revision, sorted', async () => {
+      await store.put('c/seats/b.json', 'b')
+      await store.put('c/seats/a.json', 'old')
+      const revision = await store.put('c/seats/a.json', 'a')
+      await store.put('c/seatsx', 'no seat')
+
+      const found = await store.entries('c/seats/')
+
+      expect(found.map(({ key, value }) => [key, value])).toEqual([
+        ['c/seats/a.json', 'a'],
+        ['c/seats/b.json', 'b'],
+      ])
+      expect(found[0]?.revision).toBe(revision)
+      expect(await store.entries('none/')).toEqual([])
+    })
+
     test.each([
       '',
       '/',

@@ -52,6 +52,7 @@ describe('who may use what', () => {
     await expect(mine.put('c/seats/a.json', '{}')).rejects.toMatchObject({ code: 'store-denied' })
     await expect(mine.delete('c/machines/w-2.json')).rejects.toMatchObject({ code: 'store-denied' })
     await expect(mine.list('c/')).rejects.toMatchObject({ code: 'store-denied' })
+    await expect(mine.entries('c/')).rejects.toMatchObject({ code: 'store-denied' })
     expect(await store.list('')).toEqual(['c/machines/w-1.json', 'c/pki/private/ca.pem'])
   })
 

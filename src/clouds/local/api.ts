@@ -40,6 +40,9 @@ async function storeApi(store: StateStore, request: ApiRequest): Promise<unknown
   if (parts.length === 2 && parts[1] === 'keys' && method === 'GET') {
     return { keys: await store.list(query.get('prefix') ?? '') }
   }
+  if (parts.length === 2 && parts[1] === 'entries' && method === 'GET') {
+    return { entries: await store.entries(query.get('prefix') ?? '') }
+  }
   if (parts.length !== 1) throw notFound(request)
   const key = required(query.get('key'), 'key')
   switch (method) {

@@ -133,5 +133,15 @@ function resolvConf({ machine, network, nameservers }: MachineFilesInput): strin
 
 const profile = 'export PATH="/opt/holdfast/bin:$PATH" KUBECONFIG=/etc/kubernetes/admin.conf\n'
 
-const journald =
-  '[Journal]\nStorage=persistent\nSystemMaxUse=64M\nRuntimeMaxUse=16M\nForwardToSyslog=no\nAudit=no\nRateLimitIntervalSec=0\n'
+/** The kernel's messages are the host's, thousands of them, and none of a machine's business. */
+const journald = [
+  '[Journal]',
+  'Storage=persistent',
+  'SystemMaxUse=64M',
+  'RuntimeMaxUse=16M',
+  'ForwardToSyslog=no',
+  'ReadKMsg=no',
+  'Audit=no',
+  'RateLimitIntervalSec=0',
+  '',
+].join('\n')

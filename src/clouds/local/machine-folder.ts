@@ -25,7 +25,7 @@ export function machineFolders(home: Pick<Home, 'dir'>, cluster: string, id: str
     containerd: join(dir, 'containerd'),
     kubelet: join(dir, 'kubelet'),
     podLogs: join(dir, 'pod-logs'),
-    agent: join(dir, 'agent.mjs'),
+    agent: join(dir, 'agent.cjs'),
     socket: paths.machineSocketDir(cluster, id),
     /** Image archives of the user's, which every machine imports when it boots. */
     images: join(paths.cluster(cluster), 'images'),

@@ -103,7 +103,7 @@ function nspawnWords(name: string, machine: LocalMachine, folders: Folders, asse
     ...optional('/lib/modules', ['--bind-ro=/lib/modules']),
     `--bind-ro=${assets.binDir}:/opt/holdfast/bin`,
     `--bind-ro=${assets.nodeBinary}:/opt/holdfast/node`,
-    `--bind-ro=${folders.agent}:/opt/holdfast/agent.mjs`,
+    `--bind-ro=${folders.agent}:/opt/holdfast/agent.cjs`,
     `--bind=${folders.socket}:/opt/holdfast/cloud`,
     `--bind-ro=${folders.images}:/opt/holdfast/images`,
     `--bind=${folders.containerd}:/var/lib/containerd`,

@@ -95,7 +95,7 @@ StartLimitIntervalSec=0
 [Service]
 Environment=PATH=/opt/holdfast/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 Environment=NODE_ENV=production MALLOC_ARENA_MAX=1 MALLOC_TRIM_THRESHOLD_=65536 UV_THREADPOOL_SIZE=2
-ExecStart=/opt/holdfast/node --max-semi-space-size=1 --max-old-space-size=48 --v8-pool-size=1 --optimize-for-size --expose-gc /opt/holdfast/agent.mjs
+ExecStart=/opt/holdfast/node --max-semi-space-size=1 --max-old-space-size=48 --v8-pool-size=1 --optimize-for-size --expose-gc /opt/holdfast/agent.cjs
 Restart=always
 RestartSec=1
 KillMode=process

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { HoldfastError, messageOf } from '../../errors.ts'
-import type { PutCondition, StateStore, Stored } from '../../store/store.ts'
+import type { Entry, PutCondition, StateStore, Stored } from '../../store/store.ts'
 import { StoreUnavailableError } from '../../store/store.ts'
 import type { Machine, Volume } from '../cloud.ts'
 import type { Identity, Surroundings } from '../surroundings.ts'
@@ -73,5 +73,8 @@ function remoteStore(location: string, ask: Ask): StateStore {
     },
     list: async (prefix) =>
       (await guarded<{ keys: string[] }>('GET', `/store/keys?prefix=${encodeURIComponent(prefix)}`)).keys,
+    entries: async (prefix) =>
+      (await guarded<{ entries: Entry[] }>('GET', `/store/entries?prefix=${encodeURIComponent(prefix)}`))
+        .entries,
   }
 }

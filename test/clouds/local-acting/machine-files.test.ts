@@ -90,7 +90,7 @@ describe("a machine's command", () => {
     cniDir: '/cache/cni',
     containerdTemplate: '/cache/containerd',
     nodeBinary: '/node',
-    agentBundle: '/agent.mjs',
+    agentBundle: '/agent.cjs',
     agentSha256: '',
   }
   const folders = machineFolders(home, machine.cluster, machine.id)

@@ -34,7 +34,7 @@ export async function threeMachines(): Promise<ThreeMachines> {
   const dir = await mkdtemp(join(tmpdir(), 'hf-acting-'))
   const { cache } = resolveHome({ ...process.env, HOLDFAST_HOME: dir })
   const home = { ...resolveHome({ HOLDFAST_HOME: dir }), cache }
-  const agentBundle = join(dir, 'agent.mjs')
+  const agentBundle = join(dir, 'agent.cjs')
   await writeFile(agentBundle, "console.log('agent runs', process.version); setInterval(() => {}, 1e6)\n")
   const resolved = await resolveAssets({
     kubernetesVersion: kubernetes.defaultVersion,

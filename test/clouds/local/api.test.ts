@@ -211,6 +211,7 @@ describe('what a machine may ask through its socket', () => {
       put: () => Promise.reject(new StoreUnavailableError('file:///away', 'it is not mounted')),
       delete: () => Promise.reject(new StoreUnavailableError('file:///away', 'it is not mounted')),
       list: () => Promise.reject(new StoreUnavailableError('file:///away', 'it is not mounted')),
+      entries: () => Promise.reject(new StoreUnavailableError('file:///away', 'it is not mounted')),
     }
     await bench.start({ openStore: async () => away })
 
