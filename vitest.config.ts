@@ -10,7 +10,14 @@ export default defineConfig({
     maxWorkers: 3,
     projects: [
       {
-        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/e2e/**'], testTimeout: 10_000 },
+        test: {
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/e2e/**'],
+          testTimeout: 20_000,
+          // Loading the sources again for each file would take more than half of the time.
+          isolate: false,
+        },
       },
       // Parts of it on a real kernel, each with machines of its own.
       {

@@ -25,9 +25,9 @@ import {
 import { kubernetes } from '../../src/constants.ts'
 import type { Home } from '../../src/home.ts'
 import { nspawnHost } from '../../src/hosts/nspawn.ts'
-import { selfSigned } from '../balancer/tls-server.ts'
 import { askOnce, stateOf, type ThreeMachines, threeMachines } from '../clouds/local-acting/three-machines.ts'
 import { hostConformance } from '../conformance/host.ts'
+import { selfSigned } from './support/tls-server.ts'
 
 const pauseImage = 'registry.k8s.io/pause:3.10.2'
 

@@ -1,10 +1,10 @@
 /**
- * A process that uses a file store, started by file.test.ts.
+ * A process that uses a file store, started by file-store-processes.test.ts.
  *   race FOLDER KEY ROUNDS  increments a counter by compare-and-swap, ROUNDS times
  *   write FOLDER KEY        overwrites without end, until it is killed; prints each revision that was acknowledged
  */
-import { openFileStore } from '../../src/store/file.ts'
-import { StoreConflictError } from '../../src/store/store.ts'
+import { openFileStore } from '../../../src/store/file.ts'
+import { StoreConflictError } from '../../../src/store/store.ts'
 
 const [mode, folder = '', key = '', rounds = '0'] = process.argv.slice(2)
 const store = openFileStore(folder)

@@ -3,7 +3,7 @@ import { mkdtemp, open, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { LocalMachine, LocalVolume } from '../../../src/clouds/local/parts.ts'
+import type { LocalMachine, LocalVolume } from '../../src/clouds/local/parts.ts'
 import {
   attachVolume,
   createVolume,
@@ -11,10 +11,10 @@ import {
   detachVolume,
   mountsDevice,
   volumeFile,
-} from '../../../src/clouds/local/volume.ts'
-import { ensureLoop, isFree, loopOf } from '../../../src/clouds/local/volume-loop.ts'
-import { type Home, resolveHome } from '../../../src/home.ts'
-import { localHost } from '../../../src/hosts/local.ts'
+} from '../../src/clouds/local/volume.ts'
+import { ensureLoop, isFree, loopOf } from '../../src/clouds/local/volume-loop.ts'
+import { type Home, resolveHome } from '../../src/home.ts'
+import { localHost } from '../../src/hosts/local.ts'
 
 const volume: LocalVolume = {
   id: 'vol-a-main-x',

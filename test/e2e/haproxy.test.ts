@@ -16,7 +16,7 @@ import {
 import type { LocalCluster } from '../../src/clouds/local/parts.ts'
 import { startTimeOf } from '../../src/clouds/local/process.ts'
 import { type Home, resolveHome } from '../../src/home.ts'
-import { type FakeApiserver, fakeApiserver } from './tls-server.ts'
+import { type FakeApiserver, fakeApiserver } from './support/tls-server.ts'
 
 const possible = process.getuid?.() === 0 && existsSync('/usr/sbin/haproxy')
 // Loopback addresses of this process's own: others may run the same test at the same time.
