@@ -94,11 +94,11 @@ export async function installMissing(
     const patience = ['-o', 'DPkg::Lock::Timeout=300']
     progress('reading the package lists')
     // A broken list of somebody else's must not stop packages that are there.
-    await runCommand('apt-get', [...patience, 'update'], { env: quiet, timeoutMs: updateTimeoutMs }).catch(
+    await runCommand('apt-get', ['update', ...patience], { env: quiet, timeoutMs: updateTimeoutMs }).catch(
       (error: Error) => report({ type: 'warning', message: error.message }),
     )
     progress('installing')
-    await runCommand('apt-get', [...patience, 'install', '-y', '--no-install-recommends', ...packages], {
+    await runCommand('apt-get', ['install', ...patience, '-y', '--no-install-recommends', ...packages], {
       env: quiet,
       timeoutMs: installTimeoutMs,
       onLine: (line) => {

@@ -4,8 +4,8 @@ import type { Io } from './io.ts'
 
 const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
 const FRAME_MS = 100
-/** Without a terminal, a step that waits for the same thing repeats itself only this often. */
-const REPEAT_MS = 10_000
+/** Without a terminal, how often a step that has taken so long tells where it is: a long build in few lines. */
+const paceMs = (elapsedMs: number): number => Math.min(15_000, Math.max(1_000, elapsedMs / 15))
 
 export interface Renderer {
   report: Report
@@ -37,7 +37,7 @@ function plainRenderer(io: Io, now: () => number): Renderer {
         return say(event.title)
       case 'step-progress': {
         const step = running.get(event.id)
-        if (!step || step.detail === event.detail || now() - step.saidMs < REPEAT_MS / 10) return
+        if (!step || step.detail === event.detail || now() - step.saidMs < paceMs(now() - step.startedMs)) return
         step.detail = event.detail
         step.saidMs = now()
         return say(`  ${step.title}: ${event.detail}`)

@@ -1,6 +1,9 @@
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { connect, type TLSSocket } from 'node:tls'
 import { beforeAll, expect, test } from 'vitest'
 import { type Target, targetOf } from './support/client.ts'
-import { nothingLost } from './support/expectations.ts'
+import { nothingLost, slack } from './support/expectations.ts'
 import { askJson } from './support/holdfast.ts'
 import { cloud, inside, inventory, machinesOf, pidOf } from './support/machines.ts'
 import { clusterName } from './support/place.ts'
@@ -63,3 +66,55 @@ test('the agent is killed on a master and on the worker: systemd starts it again
   expect(writes.failed).toBeLessThanOrEqual(Math.ceil(writes.sent * 0.03))
   await mustBeWell()
 })
+
+test('an apiserver hangs: it is out of the balancer within 2 s, and kept connections through it are closed', async () => {
+  const master = defined((await machinesOf('master'))[0], 'master')
+  const kept = await connectionThrough(master.address)
+  const closed = once(kept, 'close')
+  const writer = await startWriter(target)
+  await eventually('writes', 10_000, async () => expect(writer.acknowledged()).toBeGreaterThan(20))
+
+  await inside(master, 'pkill -STOP -x kube-apiserver')
+  const began = Date.now()
+  let out: number | undefined
+  try {
+    await eventually(
+      'the balancer takes it out',
+      20_000,
+      async () => {
+        const servers = (await cloud().endpointTargets?.(clusterName)) ?? []
+        expect(servers.find(({ name }) => name === master.id)?.up).toBe(false)
+      },
+      50,
+    )
+    out = Date.now() - began
+    await Promise.race([closed, sleep(6_000 * slack)])
+    expect(kept.destroyed).toBe(true)
+    const before = writer.acknowledged()
+    await eventually('writes go on', 10_000, async () =>
+      expect(writer.acknowledged()).toBeGreaterThan(before + 40),
+    )
+  } finally {
+    await inside(master, 'pkill -CONT -x kube-apiserver')
+    kept.destroy()
+  }
+  expect(out).toBeLessThan(2_000 * slack)
+  const writes = await writer.stop()
+  nothingLost(writes, 60)
+  expect(writes.longestGapMs).toBeLessThan(2_000 * slack)
+  await mustBeWell()
+})
+
+/** A connection through the endpoint that ends at this master: each apiserver's certificate names its own address. */
+async function connectionThrough(address: string): Promise<TLSSocket> {
+  const { server, ca, cert, key } = target
+  const { hostname, port } = new URL(server)
+  for (let attempt = 0; attempt < 60; attempt += 1) {
+    const socket = connect({ host: hostname, port: Number(port), ca, cert, key })
+    socket.on('error', () => {})
+    await once(socket, 'secureConnect')
+    if (socket.getPeerCertificate().subjectaltname?.includes(`IP Address:${address}`)) return socket
+    socket.destroy()
+  }
+  throw new Error(`60 connections, none of them to ${address}`)
+}

@@ -11,9 +11,11 @@ export function registerKubectl(program: Command, cli: Cli): void {
     .helpOption(false)
     .addHelpText(
       'after',
-      '\nExamples:\n  holdfast kubectl get nodes\n  holdfast --name try kubectl get pods -A',
+      '\nExamples:\n  holdfast kubectl get nodes\n  holdfast --name try kubectl get pods -A\n  holdfast kubectl help get',
     )
     .action(async (words: string[], _: unknown, self: Command) => {
+      const asksForHelp = words.length === 0 || ['--help', '-h'].includes(words[0] ?? '')
+      if (asksForHelp) return self.outputHelp()
       const options = optionsOf<CommonOptions>(self)
       const name = await cli.clusterName(undefined, options)
       const { adminKubeconfigFile } = await import('../../operations/export-kubeconfig.ts')

@@ -47,6 +47,8 @@ export interface LocalActions {
   setTargets(home: Home, cluster: LocalCluster, targets: Target[]): Promise<void>
   /** undefined while it does not run. */
   balancerState(home: Home, cluster: LocalCluster): Promise<BalancerSeen | undefined>
+  /** Closes what still goes through a master whose checks fail. */
+  closeDeadSessions(home: Home, cluster: LocalCluster): Promise<void>
   stopBalancer(home: Home, cluster: LocalCluster): Promise<void>
 }
 

@@ -3,6 +3,7 @@ import type { HeldCluster, Runtime } from './daemon-state.ts'
 import type { Target } from './reconcile.ts'
 
 const retryMs = 2_000
+const sessionsEveryMs = 1_000
 /** Its name among what is busy. */
 export const balancer = 'balancer'
 
@@ -15,6 +16,15 @@ export function setTargets(runtime: Runtime, held: HeldCluster, targets: Target[
 export function startBalancer(runtime: Runtime, held: HeldCluster): void {
   runtime.report({ type: 'note', message: `${held.name}: the balancer does not run; it is started` })
   inBackground(runtime, held, () => ensureBalancer(runtime, held))
+}
+
+/** Clients of an apiserver that hangs are sent elsewhere: a look each second, which cannot fail for long. */
+export function closeDeadSessions(runtime: Runtime, held: HeldCluster): void {
+  if ((held.notBefore.get('sessions') ?? 0) > runtime.now()) return
+  held.notBefore.set('sessions', runtime.now() + sessionsEveryMs)
+  runtime.actions.closeDeadSessions(runtime.home, held.cluster).catch((error: unknown) => {
+    runtime.report({ type: 'warning', message: `${held.name}: the balancer's sessions: ${messageOf(error)}` })
+  })
 }
 
 /** One change at a time; after a failure a pause. */

@@ -1,5 +1,11 @@
 import { readFileSync } from 'node:fs'
-import { balancerState, ensureBalancer, setTargets, stopBalancer } from '../../balancer/haproxy.ts'
+import {
+  balancerState,
+  closeDeadSessions,
+  ensureBalancer,
+  setTargets,
+  stopBalancer,
+} from '../../balancer/haproxy.ts'
 import { isErrno } from '../../errors.ts'
 import type { LocalActions } from './daemon-actions.ts'
 import { findMachines, killMachine, removeMachine, startMachine } from './machine.ts'
@@ -25,6 +31,7 @@ export const hostActions: LocalActions = {
   ensureBalancer,
   setTargets,
   balancerState,
+  closeDeadSessions,
   stopBalancer,
 }
 

@@ -1,5 +1,5 @@
 import { messageOf } from '../../errors.ts'
-import { balancer, setTargets, startBalancer } from './daemon-balancer.ts'
+import { balancer, closeDeadSessions, setTargets, startBalancer } from './daemon-balancer.ts'
 import { type OpenSocket, restart, startNew, stopForRestart, terminate } from './daemon-machines.ts'
 import { type HeldCluster, type Runtime, updateCluster, updateMachine } from './daemon-state.ts'
 import type { LocalMachine } from './parts.ts'
@@ -16,6 +16,7 @@ export async function pass(runtime: Runtime, held: HeldCluster, open: OpenSocket
     alive.set(machine.id, { process: machine.process, alive: await runtime.actions.isAlive(machine) })
   }
   const balancerAlive = await lookAtBalancer(runtime, held)
+  if (balancerAlive) closeDeadSessions(runtime, held)
   const seen: SeenMachine[] = []
   for (const machine of held.machines.values()) {
     const answer = alive.get(machine.id)

@@ -78,6 +78,20 @@ describe('groups keep their size', () => {
     expect((await only()).id).not.toBe(id)
   })
 
+  test('sessions through a master that hangs are looked for once a second', async () => {
+    await bench.start()
+    await carryOut(network, endpoint, group('m', 'master', ['a'], 1))
+    await until('the first look', () => bench.world.sessionLooks === 1)
+
+    bench.clock.now += 999
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    const tooSoon = bench.world.sessionLooks
+    bench.clock.now += 1
+
+    await until('the second look', () => bench.world.sessionLooks === 2)
+    expect(tooSoon).toBe(1)
+  })
+
   test('machines that die at once make the group wait, and observe says why', async () => {
     bench.world.failStarts = 1_000
     await bench.start()

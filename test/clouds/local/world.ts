@@ -15,6 +15,8 @@ export interface World {
   balancers: Map<string, { pid: number; targets: string[]; addresses: string[] }>
   /** What was done, in order. */
   log: string[]
+  /** How often somebody looked for sessions through dead masters. */
+  sessionLooks: number
   /** Broken rules; empty in a right world. */
   violations: string[]
   /** Makes the next starts fail. */
@@ -54,6 +56,7 @@ export function imagineWorld(): World {
     volumes: new Map(),
     balancers: new Map(),
     log: [],
+    sessionLooks: 0,
     violations: [],
     failStarts: 0,
     powerCut: (id) => stop(id),
@@ -174,6 +177,9 @@ export function imagineWorld(): World {
         state: world.machines.get(name)?.running ? 'up' : 'down',
       }))
       return { process: { pid: there.pid, startTime: '1' }, targets: there.targets, servers }
+    },
+    async closeDeadSessions() {
+      world.sessionLooks += 1
     },
     async stopBalancer(_home, cluster) {
       world.balancers.delete(cluster.name)
