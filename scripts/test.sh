@@ -17,7 +17,7 @@ check() {
 }
 
 tests() {
-  check "$1" node node_modules/vitest/vitest.mjs run --project "$1" --passWithNoTests \
+  check "$1" node node_modules/vitest/vitest.mjs run --project "$1" \
     --reporter=default --reporter=json --outputFile.json="$reports/$1.json"
 }
 

@@ -6,13 +6,14 @@ import { keys } from '../store/keys.ts'
 import { command } from './command.ts'
 import type { AgentContext } from './context.ts'
 import { nodeFacts } from './facts.ts'
-import { writeIfChanged } from './files.ts'
+import { readIfThere, writeIfChanged } from './files.ts'
 import { isUsable, type WorkerJoin } from './join-token.ts'
 import { kubeadm, kubeletConf } from './kubernetes.ts'
 import { keepOwnNode } from './own-node.ts'
 
 const joinConfig = '/etc/holdfast/kubeadm-join.yaml'
 const discoveryFile = '/etc/holdfast/discovery.conf'
+const kubeletFlagsFile = '/var/lib/kubelet/kubeadm-flags.env'
 const retryMs = 250
 
 /** A worker, from its boot on: joins with the token of the moment, then keeps its pod network. */
@@ -36,6 +37,8 @@ async function join(context: AgentContext): Promise<void> {
     () => false,
   )
   if (joined) {
+    const flags = await readIfThere(kubeletFlagsFile)
+    if (flags) await writeIfChanged(kubeletFlagsFile, withNodeIp(flags, context.identity.address))
     await command('systemctl', ['start', 'kubelet'])
     return
   }
@@ -65,6 +68,10 @@ async function join(context: AgentContext): Promise<void> {
   )
   await kubeadm(['join', `--config=${joinConfig}`, '--skip-phases=preflight'], { timeoutMs: 180_000 })
 }
+
+/** kubeadm writes the flags once, when a node joins; its machine may come back with another address. */
+export const withNodeIp = (flags: string, address: string): string =>
+  flags.replace(/--node-ip=[^\s"]+/, `--node-ip=${address}`)
 
 /** Who the cluster is, without any credentials: the token is given beside it. */
 function discoveryKubeconfig(cluster: string, { server, caPem }: WorkerJoin): string {

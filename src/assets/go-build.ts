@@ -56,7 +56,7 @@ const moduleDir = (build: GoBuild): string =>
 export async function goBuild(build: GoBuild, dir: string, making: Making): Promise<void> {
   let compiled = 0
   let downloaded = 0
-  making.progress('linking what was compiled before')
+  making.progress('looking at what is compiled already')
   await runCommand('go', ['build', '-v', ...goArguments(build), '-o', `${dir}/`, ...build.packages], {
     cwd: moduleDir(build),
     env: {

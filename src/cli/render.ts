@@ -37,7 +37,8 @@ function plainRenderer(io: Io, now: () => number): Renderer {
         return say(event.title)
       case 'step-progress': {
         const step = running.get(event.id)
-        if (!step || step.detail === event.detail || now() - step.saidMs < paceMs(now() - step.startedMs)) return
+        if (!step || step.detail === event.detail || now() - step.saidMs < paceMs(now() - step.startedMs))
+          return
         step.detail = event.detail
         step.saidMs = now()
         return say(`  ${step.title}: ${event.detail}`)

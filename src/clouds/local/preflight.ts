@@ -8,8 +8,8 @@ import type { Home } from '../../home.ts'
 import { localHost } from '../../hosts/local.ts'
 import { type HostFacts, preflightProblems, type Wanted } from './preflight-rules.ts'
 
-/** Three masters and a worker, with two volumes of 2 GiB for each master. */
-const usual = { machines: 4, volumesGib: 12 } as const
+/** Three masters and a worker, with volumes of 5 and 3 GiB for each master (see spec/defaults.ts). */
+const usual = { machines: 4, volumesGib: 24 } as const
 
 /**
  * What keeps this host from holding a cluster, all in one list. Leaves nothing behind: file systems
