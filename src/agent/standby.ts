@@ -5,6 +5,7 @@ import type { AgentContext } from './context.ts'
 import { waitForApiserver } from './kubernetes.ts'
 
 const standbyMs = 15_000
+const settleMs = 5_000
 const lookEveryMs = 200
 
 /** Who goes first where several masters come up at once. */
@@ -19,7 +20,8 @@ export interface Turn {
  * Masters that come up together share the processors of one host, and all but one of what they start
  * stands by at first: one controller-manager and one scheduler work at a time, and one apiserver writes
  * what every cluster begins with. So the first goes ahead and the others give way, each time for
- * 15 s at most. A master that comes up alone is always the first; without the store everybody is.
+ * 15 s at most: with their apiservers until its own answers, with their controllers until their own node
+ * has been ready for a while. A master that comes up alone is always the first; without the store everybody is.
  */
 export async function takeTurn(context: AgentContext): Promise<Turn> {
   const { cluster, machineId } = context.identity
@@ -41,6 +43,8 @@ export async function takeTurn(context: AgentContext): Promise<Turn> {
     async forControllers(isReady) {
       const deadline = Date.now() + standbyMs
       while (ahead && !isReady() && Date.now() < deadline) await sleep(lookEveryMs)
+      // The pods that every node begins with come first.
+      if (ahead) await sleep(Math.min(settleMs, Math.max(0, deadline - Date.now())))
     },
   }
 }
