@@ -65,7 +65,8 @@ async function main(): Promise<number> {
         (figures): MeasuredSection => ({ ...about, figures }),
         (error: unknown): MeasuredSection => ({ ...about, figures: [], error: messageOf(error) }),
       )
-      results.sections = [...results.sections.filter((known) => known.name !== name), section]
+      const sections = [...results.sections.filter((known) => known.name !== name), section]
+      results.sections = sections.sort((a, b) => placeOf(a.name) - placeOf(b.name))
       // After each one, so that a run that is cut short leaves what it has.
       await mkdir(flags.out, { recursive: true })
       await writeFile(file, `${JSON.stringify(results, null, 2)}\n`)
@@ -78,6 +79,8 @@ async function main(): Promise<number> {
   for (const line of broken(results)) process.stderr.write(`Does not hold: ${line}\n`)
   return allHold(results) ? 0 : 1
 }
+
+const placeOf = (name: string): number => measurements.findIndex((measurement) => measurement.name === name)
 
 /** With `--only` the other sections stay as they were measured before, each with its own date. */
 async function earlier(file: string): Promise<MeasuredSection[]> {
