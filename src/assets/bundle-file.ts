@@ -4,11 +4,11 @@ import { once } from 'node:events'
 import { createReadStream, createWriteStream } from 'node:fs'
 import { mkdtemp, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { Readable, Transform } from 'node:stream'
+import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { constants, createZstdCompress, createZstdDecompress } from 'node:zlib'
 import { z } from 'zod'
-import { HoldfastError, messageOf } from '../errors.ts'
+import { HoldfastError, isErrno, messageOf } from '../errors.ts'
 import type { Asset, AssetId } from './cache.ts'
 import { runCommand } from './command.ts'
 import { describeTree, formatManifest, sha256OfFile, sha256OfText } from './manifest.ts'
@@ -119,7 +119,8 @@ export async function openBundle(file: string): Promise<Bundle> {
       )
       if (!asset) return false
       try {
-        await unpack(streamOf(asset), asset.archiveSha256, dir)
+        if ((await sha256Of(streamOf(asset))) !== asset.archiveSha256) throw new Error('its SHA-256 differs')
+        await unpack(streamOf(asset), dir)
       } catch (error) {
         throw damaged(file, `${archiveName(asset)}: ${messageOf(error)}`)
       }
@@ -129,9 +130,7 @@ export async function openBundle(file: string): Promise<Bundle> {
     },
     verify: async () => {
       for (const asset of contents.assets) {
-        const hash = createHash('sha256')
-        for await (const chunk of streamOf(asset)) hash.update(chunk as Buffer)
-        if (hash.digest('hex') !== asset.archiveSha256) throw damaged(file, `${archiveName(asset)} differs`)
+        if ((await sha256Of(streamOf(asset))) !== asset.archiveSha256) throw damaged(file, `${archiveName(asset)} differs`)
       }
     },
   }
@@ -157,19 +156,20 @@ async function pack(dir: string, archive: string): Promise<void> {
   await Promise.all([pipeline(tar.stdout, compress, createWriteStream(archive, { mode: 0o600 })), ended])
 }
 
-async function unpack(source: Readable, sha256: string, dir: string): Promise<void> {
+async function sha256Of(source: Readable): Promise<string> {
   const hash = createHash('sha256')
-  const observed = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      hash.update(chunk)
-      done(null, chunk)
-    },
-  })
+  for await (const chunk of source) hash.update(chunk as Buffer)
+  return hash.digest('hex')
+}
+
+async function unpack(source: Readable, dir: string): Promise<void> {
   const args = ['--numeric-owner', '--same-owner', '-p', '--xattrs', '-C', dir, '-xf', '-']
   const tar = spawn('tar', args, { stdio: ['pipe', 'ignore', 'pipe'] })
   const ended = endOf(tar)
-  await Promise.all([pipeline(source, observed, createZstdDecompress(), tar.stdin), ended])
-  if (hash.digest('hex') !== sha256) throw new Error('its SHA-256 differs')
+  const feeding = pipeline(source, createZstdDecompress(), tar.stdin).catch((error: unknown) => ({ error }))
+  const [fed] = await Promise.all([feeding, ended])
+  // tar may end, all well, while its input is just being closed.
+  if (fed && !isErrno(fed.error, 'ERR_STREAM_PREMATURE_CLOSE', 'EPIPE')) throw fed.error
 }
 
 async function endOf(child: ReturnType<typeof spawn>): Promise<void> {
