@@ -130,7 +130,8 @@ export async function openBundle(file: string): Promise<Bundle> {
     },
     verify: async () => {
       for (const asset of contents.assets) {
-        if ((await sha256Of(streamOf(asset))) !== asset.archiveSha256) throw damaged(file, `${archiveName(asset)} differs`)
+        if ((await sha256Of(streamOf(asset))) !== asset.archiveSha256)
+          throw damaged(file, `${archiveName(asset)} differs`)
       }
     },
   }
