@@ -192,7 +192,8 @@ export function controlPlanePatches(): Record<string, string> {
           name: 'kube-apiserver',
           livenessProbe: { ...probe(`/livez?${healthExclusions}`), periodSeconds: 10 },
           readinessProbe: probe(`/readyz?${healthExclusions}`),
-          startupProbe: { ...probe(`/livez?${healthExclusions}`), ...quick },
+          // One that does not become live is started again after two minutes instead of kubeadm's four.
+          startupProbe: { ...probe(`/livez?${healthExclusions}`), ...quick, failureThreshold: 120 },
         },
       ],
     },
