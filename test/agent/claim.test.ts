@@ -1,6 +1,3 @@
-import { mkdtemp } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { changeSeat, claimSeat, readSeat } from '../../src/agent/claim.ts'
 import type { AgentContext } from '../../src/agent/context.ts'
@@ -9,10 +6,11 @@ import type { Machine } from '../../src/clouds/cloud.ts'
 import type { SeatRecord } from '../../src/quorum/records.ts'
 import { openMemoryStore } from '../../src/store/memory.ts'
 import { type StateStore, StoreUnavailableError } from '../../src/store/store.ts'
+import { scratch } from '../assets/scratch.ts'
 
 /** A machine of group master-a as the agent sees itself; `alive` is what the cloud lists. */
 async function machine(id: string, store: StateStore, alive: string[]): Promise<AgentContext> {
-  const folder = await mkdtemp(join(tmpdir(), 'claim-'))
+  const folder = await scratch()
   const identity = {
     cluster: 'demo',
     group: 'master-a',

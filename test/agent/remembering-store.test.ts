@@ -1,10 +1,10 @@
-import { mkdtemp, readFile, stat } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { type RememberingStore, rememberingStore } from '../../src/agent/remembering-store.ts'
 import { openMemoryStore } from '../../src/store/memory.ts'
 import { type StateStore, StoreUnavailableError } from '../../src/store/store.ts'
+import { scratch } from '../assets/scratch.ts'
 
 /** The memory store, with a plug that can be pulled. */
 function pluggable(inner: () => StateStore): StateStore & { away: boolean } {
@@ -28,7 +28,7 @@ let plug: ReturnType<typeof pluggable>
 let store: RememberingStore
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'remember-'))
+  folder = await scratch()
   behind = openMemoryStore()
   plug = pluggable(() => behind)
   store = rememberingStore(plug, folder)

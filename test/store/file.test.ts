@@ -1,32 +1,13 @@
 import { execFileSync } from 'node:child_process'
-import {
-  chmodSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { openFileStore } from '../../src/store/file.ts'
 import { StoreCorruptError } from '../../src/store/record.ts'
 import { StoreUnavailableError } from '../../src/store/store.ts'
 import { storeConformance } from '../conformance/store.ts'
-
-const folders: string[] = []
-const newFolder = (): string => {
-  const folder = mkdtempSync(join(tmpdir(), 'hf-store-'))
-  folders.push(folder)
-  return join(folder, 'store')
-}
-afterEach(() => {
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
-})
+import { newFolder } from './new-folder.ts'
 
 storeConformance('file', async () => openFileStore(newFolder()))
 
