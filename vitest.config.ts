@@ -14,6 +14,7 @@ export default defineConfig({
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: ['test/e2e/**'],
+          globalSetup: 'test/temporary-folder.ts',
           testTimeout: 20_000,
           // Loading the sources again for each file would take more than half of the time.
           isolate: false,
@@ -25,6 +26,7 @@ export default defineConfig({
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
           exclude: ['test/e2e/[0-9]*'],
+          globalSetup: 'test/temporary-folder.ts',
           ...oneAtATime,
         },
       },

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
-import { mkdirSync, realpathSync } from 'node:fs'
+import { realpathSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { makeFolder } from './folders.ts'
 
 /**
  * Where one user's things are. Everything Holdfast makes on the host is either below these
@@ -22,7 +23,7 @@ export interface Home {
 export function resolveHome(env: NodeJS.ProcessEnv = process.env, userHome = homedir()): Home {
   const data = env['XDG_DATA_HOME'] || join(userHome, '.local', 'share')
   const wanted = resolve(env['HOLDFAST_HOME'] || join(data, 'holdfast'))
-  mkdirSync(wanted, { recursive: true, mode: 0o700 })
+  makeFolder(wanted)
   const dir = realpathSync(wanted)
   const cache = resolve(
     env['HOLDFAST_CACHE'] || join(env['XDG_CACHE_HOME'] || join(userHome, '.cache'), 'holdfast'),

@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { HoldfastError } from '../errors.ts'
+import { makeFolder } from '../folders.ts'
 
 export interface LockOptions {
   /** Called about once a second while another process holds the lock, with its process id. */
@@ -20,7 +21,7 @@ export interface LockOptions {
  */
 export async function withLock<T>(file: string, options: LockOptions, action: () => Promise<T>): Promise<T> {
   const { timeoutMs = 3_600_000, pollMs = 250 } = options
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+  makeFolder(dirname(file))
   const deadline = Date.now() + timeoutMs
   let release = await tryLock(file)
   for (let round = 0; !release; round++) {

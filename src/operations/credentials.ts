@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, open, readFile, rename, rm, rmdir } from 'node:fs/promises'
+import { open, readFile, rename, rm, rmdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { HoldfastError, isErrno } from '../errors.ts'
+import { makeFolder } from '../folders.ts'
 import type { Home } from '../home.ts'
 import { type CertificatePair, certificateInfo, issueCertificate } from '../pki/certificates.ts'
 import { ensureClusterPki } from '../pki/cluster-pki.ts'
@@ -68,7 +69,7 @@ export async function forgetCredentials(home: Home, cluster: string): Promise<vo
 
 /** Atomic, readable by the owner only. */
 export async function writePrivate(file: string, text: string): Promise<void> {
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+  makeFolder(dirname(file))
   const draft = `${file}.${randomBytes(6).toString('hex')}`
   const handle = await open(draft, 'wx', 0o600)
   try {

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { chown, mkdir, open, readFile, realpath, rename, stat, unlink } from 'node:fs/promises'
+import { chown, open, readFile, realpath, rename, stat, unlink } from 'node:fs/promises'
 import { delimiter, dirname, join, resolve } from 'node:path'
 import { type Document, isMap, isSeq, parseDocument, Scalar, type YAMLMap, YAMLSeq } from 'yaml'
 import { HoldfastError, isErrno, messageOf } from '../errors.ts'
+import { makeFolder } from '../folders.ts'
 import { entriesOf, type KubeconfigInput } from './kubeconfig.ts'
 import { withKubeconfigLock } from './kubeconfig-lock.ts'
 
@@ -75,7 +76,7 @@ async function change(
   owner: FileOwner | undefined,
   edit: (document: Document) => boolean,
 ): Promise<boolean> {
-  const folder = await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+  const folder = makeFolder(dirname(file))
   if (folder && owner) await chown(folder, owner.uid, owner.gid)
   const target = await followLink(file)
   return withKubeconfigLock(file, async () => {

@@ -1,8 +1,9 @@
 import type { Dirent } from 'node:fs'
-import { mkdir, open, readdir, readFile, rename, rmdir, unlink } from 'node:fs/promises'
+import { open, readdir, readFile, rename, rmdir, unlink } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { HoldfastError, isErrno, messageOf } from '../errors.ts'
+import { makeFolder } from '../folders.ts'
 import { checkCondition } from './condition.ts'
 import { assertKey, isKey } from './keys.ts'
 import { processLock } from './process-lock.ts'
@@ -52,7 +53,7 @@ export function openFileStore(place: string): StateStore {
 
   /** Replaces a file so that after a crash it is whole, old or new. Needs the lock. */
   const replace = async (path: string, record: Stored) => {
-    await makeFolder(dirname(path), root)
+    await makeSynced(dirname(path), root)
     const handle = await open(pending, 'w', 0o600)
     try {
       await handle.writeFile(encodeRecord(record))
@@ -65,7 +66,7 @@ export function openFileStore(place: string): StateStore {
   }
 
   const exclusively = async <T>(action: () => Promise<T>): Promise<T> => {
-    await makeFolder(own, dirname(root))
+    await makeSynced(own, dirname(root))
     return lock.run(action)
   }
 
@@ -141,8 +142,8 @@ async function readIfThere(path: string): Promise<Buffer | undefined> {
 }
 
 /** Makes `path` (0700) and what is missing above it, and syncs the folders that got a new entry. */
-async function makeFolder(path: string, upTo: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true, mode: 0o700 })
+async function makeSynced(path: string, upTo: string): Promise<void> {
+  const first = makeFolder(path)
   if (first === undefined) return
   for (let folder = path; folder !== dirname(first) && folder !== '/'; folder = dirname(folder)) {
     await syncFolder(dirname(folder))

@@ -1,0 +1,25 @@
+import { mkdirSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { isErrno } from './errors.ts'
+
+/**
+ * Makes the folder `path` and what is missing above it, each with `mode`, and returns the uppermost that
+ * it made. For paths that a user names: `mkdir` of node:fs with `recursive` never returns where the kernel
+ * lets nobody make a folder, as below /proc.
+ *
+ * @throws what the kernel says of the uppermost folder that cannot be made
+ */
+export function makeFolder(path: string, mode = 0o700): string | undefined {
+  if (isFolder(path)) return undefined
+  const above = dirname(path)
+  const first = above === path ? undefined : makeFolder(above, mode)
+  try {
+    mkdirSync(path, { mode })
+  } catch (error) {
+    // Somebody else was quicker.
+    if (!(isErrno(error, 'EEXIST') && isFolder(path))) throw error
+  }
+  return first ?? path
+}
+
+const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
