@@ -13,7 +13,7 @@ const idlePauseMs = 4_000
 
 /** One etcd member of this machine's seat: observe, decide, act, for ever. */
 export interface EtcdMemberLoop {
-  /** True from the moment that the member votes in a formed cluster. */
+  /** True from the moment that the member has voted in a formed cluster since this agent started. */
   readonly votes: boolean
   /** The last step, for the heartbeat. */
   readonly last: MemberStep | undefined
@@ -36,15 +36,16 @@ export function runEtcdMember(at: EtcdSeat, ready: Promise<void>): EtcdMemberLoo
     const step = decideMember(seen.observation)
     at.context.say(part, step.do === 'idle' ? undefined : `${step.do}: ${step.reason}`)
     last = step
-    votes = isVoter(seen)
-    if (step.do === 'idle')
-      return seen.observation.running === 'pod' && seen.observation.cluster !== undefined
+    const { running, cluster } = seen.observation
+    // An apiserver that finds no member gives up after 20 s, and looks seldom until then.
+    if (running === 'pod' && isVoter(seen)) votes = true
+    if (step.do === 'idle') return running === 'pod' && cluster !== undefined && votes
     if (step.do !== 'wait' && step.do !== 'refuse' && step.do !== 'stop')
       await actOn(at, observer, step, seen)
     // A member needs a moment; one that ends at once must not be started ten times a second.
     if (step.do === 'found') await sleep(foundingPauseMs)
-    // The apiserver waits for the member by itself, while both start.
-    if (step.do === 'start' && wasVoter(seen)) votes = true
+    // A founder has answered already: it is back in a moment, and the apiserver waits by itself.
+    if (step.do === 'start' && running === 'founding') votes = true
     return false
   }
 
@@ -72,21 +73,10 @@ export function runEtcdMember(at: EtcdSeat, ready: Promise<void>): EtcdMemberLoo
   }
 }
 
-/** A member that voted before it was started here: the stamp says by now that the cluster is formed. */
-const wasVoter = ({ observation: { genesis, record } }: Seen): boolean =>
-  typeof genesis === 'object' &&
-  genesis.phase === 'formed' &&
-  (record.state === 'voter' || record.state === 'founding')
-
-function isVoter({ observation }: Seen): boolean {
-  const { disk, cluster, genesis, record } = observation
-  if (typeof genesis !== 'object' || genesis.phase !== 'formed') return false
-  // Nothing is acknowledged before every disk that takes part says that the cluster is formed.
-  if (disk.kind !== 'stamped' || !disk.stamp.formed) return false
-  const me = cluster?.members.find((member) => member.id === disk.stamp.memberId)
-  if (me) return !me.isLearner
-  // Without a quorum it may still be a voter: its apiserver decides by its own health.
-  return !cluster?.quorum && (record.state === 'voter' || record.state === 'founding')
+/** Whether the own member answers, and votes. */
+function isVoter({ observation: { disk, cluster } }: Seen): boolean {
+  const me = disk.kind === 'stamped' && cluster?.members.find(({ id }) => id === disk.stamp.memberId)
+  return me ? me.healthy && !me.isLearner : false
 }
 
 const isExpected = (error: unknown): boolean =>
