@@ -1,4 +1,4 @@
-import { access, mkdir, readFile, rm, symlink } from 'node:fs/promises'
+import { mkdir, readFile, rm, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseDocument } from 'yaml'
@@ -15,6 +15,7 @@ import type { ClusterPki } from '../pki/cluster-pki.ts'
 import { command } from './command.ts'
 import { folders } from './context.ts'
 import { readIfThere, writeDurably, writeIfChanged } from './files.ts'
+import { isUsable, removeHalfWritten } from './kubeadm-files.ts'
 
 export const kubeadmConfig = '/etc/holdfast/kubeadm.yaml'
 export const adminConf = '/etc/kubernetes/admin.conf'
@@ -44,11 +45,18 @@ const allPhases = [
 /** CoreDNS is applied apart: see `core-dns.ts`. */
 export const clusterPhases = new Set(['upload-config', 'bootstrap-token', 'addon/kube-proxy'])
 
-/** It ends before a collection of garbage would have paid. */
+/**
+ * It ends before a collection of garbage would have paid. It also ends with the agent: the next one starts
+ * its own, and two at once would write the same files.
+ */
 export const kubeadm = (
   args: readonly string[],
   { env = {}, timeoutMs = 120_000 }: { env?: Record<string, string>; timeoutMs?: number } = {},
-): Promise<string> => command('kubeadm', args, { env: { GOGC: 'off', ...env }, timeoutMs })
+): Promise<string> =>
+  command('setpriv', ['--pdeathsig', 'KILL', 'kubeadm', ...args], {
+    env: { GOGC: 'off', ...env },
+    timeoutMs,
+  })
 
 /** `kubeadm init` with these phases only: one process instead of one for each phase. */
 export const kubeadmInit = (phases: ReadonlySet<string>): Promise<string> =>
@@ -76,13 +84,15 @@ export async function writeAuthorities(pki: ClusterPki): Promise<void> {
 }
 
 /** Certificates, kubeconfigs and kubelet's own configuration of this master; starts kubelet. */
-export async function startKubelet(facts: MasterFacts): Promise<void> {
+export async function startKubelet(facts: MasterFacts, progress: (reason: string) => void): Promise<void> {
   await forgetOldAddress(facts.address)
   await writeIfChanged(kubeadmConfig, renderInitConfiguration(facts, folders.patches))
   for (const [name, content] of Object.entries(controlPlanePatches())) {
     await writeIfChanged(join(folders.patches, name), content)
   }
   await Promise.all([folders.manifests, rendered].map((folder) => mkdir(folder, { recursive: true })))
+  const removed = await removeHalfWritten('/etc/kubernetes')
+  if (removed.length > 0) progress(`made again: ${removed.join(', ')}`)
   await kubeadmInit(new Set(['certs', 'kubeconfig']))
   await useRotatingCertificate()
   await kubeadmInit(new Set(['kubelet-start']))
@@ -113,11 +123,8 @@ async function useRotatingCertificate(): Promise<void> {
   const cert = document.getIn([...user, 'client-certificate-data'])
   const key = document.getIn([...user, 'client-key-data'])
   if (typeof cert !== 'string' || typeof key !== 'string') return
-  const isThere = await access(kubeletPem).then(
-    () => true,
-    () => false,
-  )
-  if (!isThere) {
+  const present = await readIfThere(kubeletPem)
+  if (!present || !isUsable(present, present, await readIfThere(join(folders.pki, 'ca.crt')))) {
     const first = kubeletPem.replace('current', 'first')
     await writeDurably(first, `${decode(cert)}${decode(key)}`)
     await rm(kubeletPem, { force: true })

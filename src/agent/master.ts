@@ -41,8 +41,9 @@ export async function runMaster(context: AgentContext, tell: (seat: string) => v
   const [main, events] = [run('main'), run('events')]
   void keepHosts(context, [main, events])
 
-  const facts = await nodeFacts(context)
-  await until(context, 'kubelet', () => startKubelet(facts))
+  await until(context, 'kubelet', async () =>
+    startKubelet(await nodeFacts(context), (reason) => context.say('kubelet', reason)),
+  )
   await until(context, 'control plane', async () => {
     // An apiserver is of use without `events`, so that is not waited for.
     if (!main.votes) throw new Error('it starts once the member of etcd main of this seat votes')
