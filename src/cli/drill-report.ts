@@ -1,7 +1,8 @@
 import type { DrillReport } from '../drills/index.ts'
 import type { Colours } from './colours.ts'
 
-const seconds = (ms: number | undefined): string =>
+/** Milliseconds, as people read them. */
+export const seconds = (ms: number | undefined): string =>
   ms === undefined ? 'not reached' : `${(ms / 1000).toFixed(2)} s`
 
 /** What a drill found, in a few lines. */

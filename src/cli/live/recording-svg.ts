@@ -28,22 +28,23 @@ const blocks: Record<string, number> = { '▇': 0.78, '▅': 0.5, '▂': 0.2 }
 /**
  * An animated picture of a recording: all frames lie side by side and one animation steps through
  * them. Still readers (printers, `prefers-reduced-motion`, tools that do not animate) see the last
- * frame. The same recording always gives the same bytes.
+ * frame. The same recording always gives the same bytes. `caption`: a line at the foot.
  */
-export function recordingToSvg(recording: Recording): string {
+export function recordingToSvg(recording: Recording, caption?: string): string {
   let svg = ''
   for (let maxFrames = limits.maxFrames; maxFrames >= 10; maxFrames = Math.floor(maxFrames * 0.8)) {
-    svg = draw(recording, { ...limits, maxFrames })
+    svg = draw(recording, { ...limits, maxFrames }, caption)
     if (Buffer.byteLength(svg) <= maxBytes) break
   }
   return svg
 }
 
-function draw(recording: Recording, within: FrameLimits): string {
+function draw(recording: Recording, within: FrameLimits, caption: string | undefined): string {
   const { frames, seconds, speed } = framesOf(recording, within)
   const rows = Math.max(1, ...frames.map((frame) => frame.lines.length))
   const width = Math.ceil(recording.width * cellWidth + 2 * margin)
-  const height = rows * lineHeight + barHeight + margin
+  const screenHeight = rows * lineHeight + barHeight + margin
+  const height = screenHeight + (caption === undefined ? 0 : lineHeight)
   const lines = new Map<string, string>()
   const drawn = frames.map((frame, index) => {
     const uses = frame.lines.flatMap((line, row) => {
@@ -78,10 +79,16 @@ function draw(recording: Recording, within: FrameLimits): string {
     ),
     `<text x="${width / 2}" y="20" text-anchor="middle" class="d">${escapeXml(title)}</text>`,
     `<defs>${defs.join('\n')}</defs>`,
-    `<svg y="${barHeight}" width="${width}" height="${height - barHeight}" overflow="hidden">`,
+    `<svg y="${barHeight}" width="${width}" height="${screenHeight - barHeight}" overflow="hidden">`,
     `<g class="f" transform="translate(${still})">`,
     ...drawn,
-    `</g></svg></svg>`,
+    `</g></svg>`,
+    ...(caption === undefined
+      ? []
+      : [
+          `<text x="${width / 2}" y="${height - margin / 2}" text-anchor="middle" class="d">${escapeXml(caption)}</text>`,
+        ]),
+    `</svg>`,
   ].join('\n')}\n`
 }
 

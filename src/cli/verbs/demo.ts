@@ -1,11 +1,8 @@
 import type { Command } from 'commander'
-import type { Cli, CommonOptions } from '../context.ts'
+import type { Cli } from '../context.ts'
+import type { DemoOptions } from '../demo.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { optionsOf, waitOption, withCommonOptions } from '../options.ts'
-
-interface DemoOptions extends CommonOptions {
-  wait: number
-}
 
 export function registerDemo(program: Command, cli: Cli): void {
   const demo = program
@@ -14,7 +11,7 @@ export function registerDemo(program: Command, cli: Cli): void {
     .addHelpText(
       'after',
       `
-The cluster is called demo and stays, so that you can go on with it.
+The cluster is called demo, whatever HOLDFAST_CLUSTER says, and stays, so that you can go on with it.
 
 Examples:
   holdfast demo
@@ -22,10 +19,11 @@ Examples:
     )
   withCommonOptions(demo)
     .addOption(waitOption('longest wait until the cluster works', 1_200_000, '20m'))
+    .option('--yes', 'kill masters of a cluster that was there before and is not called demo')
     .action(async (_: unknown, self: Command) => {
       const options = optionsOf<DemoOptions>(self)
-      const { runDemo } = await import('../demo.ts')
-      const passed = await runDemo(cli, cli.givenName(undefined, options) ?? 'demo', options)
+      const { demoName, runDemo } = await import('../demo.ts')
+      const passed = await runDemo(cli, options.name ?? demoName, options)
       cli.exitCode = passed ? exitCodes.ok : exitCodes.failed
     })
 }

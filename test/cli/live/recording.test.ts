@@ -85,6 +85,16 @@ describe('picture of a recording', () => {
     expect(open).toEqual(closed)
   })
 
+  it('has its caption at the foot', () => {
+    const heightOf = (svg: string) => Number(/^<svg [^>]* height="(\d+)"/.exec(svg)?.[1])
+    const [plain, captioned] = [
+      recordingToSvg(recordedDrill()),
+      recordingToSvg(recordedDrill(), 'warm & cold'),
+    ]
+    expect(heightOf(captioned)).toBe(heightOf(plain) + 20)
+    expect(captioned).toContain('>warm &amp; cold</text>\n</svg>')
+  })
+
   it('stands on the last frame where nothing moves, and steps through all of them where it does', () => {
     const svg = recordingToSvg(recordedDrill())
     const steps = [...svg.matchAll(/([\d.]+)%\{transform:translateX\(-(\d+)px\)\}/g)].map((match) => ({
