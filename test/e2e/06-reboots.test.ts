@@ -16,6 +16,24 @@ beforeAll(async () => {
   target = targetOf(clusterName)
 })
 
+test('a master switched off while kubeadm wrote its files makes them again', async () => {
+  const master = await masterOf('c')
+  // A key whose certificate was not written yet, one of another issue, and a kubeconfig that is cut off.
+  await inside(
+    master,
+    `cd /etc/kubernetes && : >pki/apiserver.crt && : >admin.conf && : >controller-manager.conf &&
+    cp pki/apiserver.key pki/front-proxy-client.key`,
+  )
+
+  await cloud().power(master.id, 'reboot')
+
+  await eventually('it says so', 60_000, async () => {
+    const journal = await inside(master, 'journalctl --no-pager -q -b -u holdfast-agent')
+    expect(journal).toMatch(/made again: .*pki\/apiserver.crt.*admin.conf/)
+  })
+  await mustBeWell()
+})
+
 test('a master that boots without its volumes starts no etcd, and returns as the same member with them', async () => {
   const master = await masterOf('b')
   const other = await masterOf('a')

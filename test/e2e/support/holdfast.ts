@@ -21,7 +21,11 @@ export interface Running {
 }
 
 /** Starts the real command as a user would, with a home and a kubeconfig of the tests' own. */
-export function startHoldfast(words: readonly string[], timeoutMs = 240_000): Running {
+export function startHoldfast(
+  words: readonly string[],
+  timeoutMs = 240_000,
+  env: Record<string, string> = {},
+): Running {
   const started = performance.now()
   const child = spawn(join(project, 'holdfast'), words, {
     cwd: '/',
@@ -33,6 +37,7 @@ export function startHoldfast(words: readonly string[], timeoutMs = 240_000): Ru
       HOLDFAST_CLUSTER: '',
       KUBECONFIG: kubeconfigFile,
       NO_COLOR: '1',
+      ...env,
     },
   })
   const listeners: ((line: string) => void)[] = []
