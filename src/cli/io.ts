@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { homedir } from 'node:os'
+import { constants, homedir } from 'node:os'
 import type { Probes } from '../operations/operation.ts'
 
 /**
@@ -85,12 +85,17 @@ function attach(
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<number> {
   const [file, ...args] = command
-  // The program in front decides what Ctrl-C means; this process only waits for it.
-  const ignore = () => {}
-  process.on('SIGINT', ignore)
+  const child = spawn(file, args, { stdio: 'inherit', env })
+  const pass = (signal: NodeJS.Signals) => {
+    // A terminal has told the program in front already, which decides what Ctrl-C means.
+    if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal)
+  }
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+  for (const signal of signals) process.on(signal, pass)
   return new Promise<number>((resolve, reject) => {
-    const child = spawn(file, args, { stdio: 'inherit', env })
     child.once('error', reject)
-    child.once('exit', (code, signal) => resolve(code ?? (signal === 'SIGINT' ? 130 : 1)))
-  }).finally(() => process.off('SIGINT', ignore))
+    child.once('exit', (code, signal) => resolve(code ?? 128 + (signal ? constants.signals[signal] : 0)))
+  }).finally(() => {
+    for (const signal of signals) process.off(signal, pass)
+  })
 }
