@@ -34,5 +34,7 @@ export async function enterCommand(
     `TERM=${process.env['TERM'] ?? 'dumb'}`,
   ]
   const [program = 'nsenter', ...words] = enterMachine(pid)
-  return [program, ...words, 'env', '-i', ...environment, ...command]
+  // nsenter hands on no signal: what it started hears of its end by the kernel.
+  const ending = ['setpriv', '--pdeathsig', 'HUP']
+  return [program, ...words, 'env', '-i', ...environment, ...ending, ...command]
 }
