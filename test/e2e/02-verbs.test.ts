@@ -49,10 +49,10 @@ describe('a machine is looked into', () => {
 
   test('a command in it, with its exit code', async () => {
     const { id, address } = await masterOf('b')
-    expect(await mustRun(['shell', id, '--name', clusterName, 'ip', '-4', '-br', 'address'])).toContain(
+    expect(await mustRun(['shell', '--name', clusterName, id, 'ip', '-4', '-br', 'address'])).toContain(
       address,
     )
-    expect((await holdfast(['shell', id, '--name', clusterName, 'sh', '-c', 'exit 7'])).code).toBe(7)
+    expect((await holdfast(['shell', '--name', clusterName, id, 'sh', '-c', 'exit 7'])).code).toBe(7)
   })
 
   test('one that is not there is an error, naming those that are', async () => {
