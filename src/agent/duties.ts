@@ -7,6 +7,7 @@ import { acquireLock, type HeldLock } from '../store/lock.ts'
 import { readSeats } from './claim.ts'
 import { clusterPhasesDone, doClusterPhases } from './cluster-phases.ts'
 import type { AgentContext } from './context.ts'
+import { deadNodes } from './dead-nodes.ts'
 import { pruneEndpoints } from './endpoints.ts'
 import { keepJoinToken } from './join-token.ts'
 import { isReady, type Node } from './node-watch.ts'
@@ -86,12 +87,8 @@ export async function runDuties(
     if (round % 4 === 0) await pruneEndpoints(context, client, machines)
   }
 
-  /** The cloud does not list the machine any more: it is proven dead, and its name is never used again. */
   async function deleteDeadNodes(client: KubeApi, machines: readonly Machine[]): Promise<void> {
-    const alive = new Set(machines.map(({ id }) => id))
-    for (const [name, node] of nodes()) {
-      const born = Date.parse(node.metadata?.creationTimestamp ?? '')
-      if (alive.has(name) || Date.now() - born < 5_000) continue
+    for (const name of deadNodes(nodes(), machines, Date.now())) {
       await client.delete(`/api/v1/nodes/${name}`)
       await deletePodsOf(client, name)
       await client.delete(`/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/${name}`)

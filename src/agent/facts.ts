@@ -6,6 +6,9 @@ import { keys } from '../store/keys.ts'
 import type { AgentContext } from './context.ts'
 import { parseYaml } from './yaml.ts'
 
+/** The label of every node of ours: the name of its instance group. */
+export const groupLabel = 'holdfast.dev/group'
+
 /**
  * What kubelet and kubeadm are told about this machine.
  *
@@ -30,7 +33,7 @@ export async function nodeFacts(context: AgentContext): Promise<MasterFacts> {
     endpoint: identity.endpoint,
     resolvConf: '/etc/resolv.conf',
     cgroupDriver: unified ? 'systemd' : 'cgroupfs',
-    nodeLabels: { 'holdfast.dev/group': identity.group, ...nodeLabels },
+    nodeLabels: { [groupLabel]: identity.group, ...nodeLabels },
     taints,
   }
 }

@@ -1,4 +1,5 @@
 import type { CloudStep, Inventory } from '../clouds/cloud.ts'
+import { majority } from '../quorum/majority.ts'
 
 /** etcd after one step of a plan, once its machines have come up. */
 export interface QuorumLine {
@@ -13,8 +14,6 @@ export interface QuorumLine {
   /** Whether a majority runs. */
   quorum: boolean
 }
-
-const majority = (voters: number): number => (voters === 0 ? 0 : Math.floor(voters / 2) + 1)
 
 /**
  * The quorum after each step of a plan, in the order of the steps. Pure. Founders vote from the
@@ -38,7 +37,7 @@ export function simulateQuorum(steps: readonly CloudStep[], inventory: Inventory
     if (step.action === 'delete-group') sizes.delete(step.group)
     voters = Math.max(voters, sizes.size)
     const alive = [...sizes.values()].filter((size) => size > 0).length
-    const needed = majority(voters)
+    const needed = voters === 0 ? 0 : majority(voters)
     const quorum = needed > 0 && alive >= needed
     return { voters, running: alive, needed, mayLose: quorum ? alive - needed : 0, quorum }
   })

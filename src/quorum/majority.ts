@@ -9,13 +9,3 @@ export const mayLose = (voters: number, healthy: number): number => healthy - ma
 
 export const hasQuorum = (voters: number, healthy: number): boolean =>
   voters > 0 && healthy >= majority(voters)
-
-/**
- * Whether one voter may be removed: the healthy voters that remain must be a majority of the
- * smaller cluster. The same rule as etcd's strict reconfiguration check
- * (go.etcd.io/etcd server/etcdserver/api/membership, IsReadyToRemoveVotingMember).
- */
-export function mayRemoveVoter(voters: readonly { id: string; healthy: boolean }[], id: string): boolean {
-  const rest = voters.filter((voter) => voter.id !== id)
-  return hasQuorum(rest.length, rest.filter((voter) => voter.healthy).length)
-}

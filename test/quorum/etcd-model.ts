@@ -1,4 +1,4 @@
-import { majority, mayRemoveVoter } from '../../src/quorum/majority.ts'
+import { hasQuorum, majority } from '../../src/quorum/majority.ts'
 import type { ClusterView } from '../../src/quorum/member.ts'
 
 /**
@@ -181,4 +181,14 @@ export function viewOf(
       }
     }),
   }
+}
+
+/**
+ * Whether one voter may be removed: the healthy voters that remain must be a majority of the
+ * smaller cluster. The same rule as etcd's strict reconfiguration check
+ * (go.etcd.io/etcd server/etcdserver/api/membership, IsReadyToRemoveVotingMember).
+ */
+export function mayRemoveVoter(voters: readonly { id: string; healthy: boolean }[], id: string): boolean {
+  const rest = voters.filter((voter) => voter.id !== id)
+  return hasQuorum(rest.length, rest.filter((voter) => voter.healthy).length)
 }
