@@ -121,7 +121,8 @@ describe('create and update, with a network of one’s own', () => {
     await mustRun(['update', 'cluster', own, '--yes'])
 
     const master = defined((await machinesOf('master', own))[0], 'master')
-    expect(await mustRun(['validate', 'cluster', own])).toContain('waits for the pod network that you bring')
+    const validated = await mustRun(['validate', 'cluster', own, '--wait', '2m'])
+    expect(validated).toContain('waits for the pod network that you bring')
     const target = targetOf(own)
     const ready = async () => (await nodes(target)).map((node) => isReady(node))
     expect(await ready()).toEqual([false])
