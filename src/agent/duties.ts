@@ -11,7 +11,7 @@ import { deadNodes } from './dead-nodes.ts'
 import { pruneEndpoints } from './endpoints.ts'
 import { keepJoinToken } from './join-token.ts'
 import { isReady, type Node } from './node-watch.ts'
-import { approveServingRequests } from './serving-requests.ts'
+import { approveServingRequests, type KnownRequests } from './serving-requests.ts'
 
 const ttlMs = 15_000
 const busyPauseMs = 500
@@ -35,6 +35,7 @@ export async function runDuties(
   let phasesDone = false
   let round = 0
   let failures = 0
+  const requests: KnownRequests = new Map()
   for (;;) {
     let pause = idlePauseMs
     try {
@@ -82,7 +83,7 @@ export async function runDuties(
     const machines = await context.surroundings.machines()
     await deleteDeadNodes(client, machines)
     await keepJoinToken(context, client)
-    const refused = await approveServingRequests(client, machines)
+    const refused = await approveServingRequests(client, machines, requests)
     if (refused.length > 0) say(`serving certificates not signed: ${refused.join('; ')}`)
     if (round % 4 === 0) await pruneEndpoints(context, client, machines)
   }

@@ -1,8 +1,10 @@
+import { stat } from 'node:fs/promises'
 import type { Disk, MemberObservation, ViewedMember } from '../quorum/member.ts'
 import { etcdToken, type Genesis, type SeatRecord } from '../quorum/records.ts'
 import { keys } from '../store/keys.ts'
 import { readSeats } from './claim.ts'
 import { findCorruption } from './corruption.ts'
+import { etcdFiles } from './etcd-pki.ts'
 import { runningAs } from './etcd-process.ts'
 import { changeMember, declaredSeats, type EtcdSeat, founderIds } from './etcd-seat.ts'
 import { type EtcdWatch, watchEtcd } from './etcd-view.ts'
@@ -37,7 +39,9 @@ export function observeEtcd(at: EtcdSeat): Observer {
   let lastView: { phase: Genesis['phase']; viewed: Viewed | undefined; atMs: number } | undefined
 
   async function watchSeats(phase: Genesis['phase'], seats: readonly string[]): Promise<EtcdWatch> {
-    const key = `${phase}: ${seats.join()}`
+    // Clients read the certificate when they are made: with a renewed one they are made anew.
+    const { mtimeMs } = await stat(etcdFiles.clientCert)
+    const key = `${phase}: ${seats.join()} ${mtimeMs}`
     if (watch?.key !== key) {
       watch?.etcd.close()
       watch = { key, etcd: await watchEtcd(cluster, etcd, seat, [...seats], phase) }

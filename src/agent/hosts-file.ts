@@ -6,12 +6,18 @@ import { readIfThere } from './files.ts'
 const begin = '# holdfast: members of etcd'
 const end = '# holdfast: end'
 
-/** The machine's hosts file with the seats' names in a block of ours; what others wrote stays. Pure. */
+/**
+ * The machine's hosts file with the seats' names in a block of ours; what others wrote stays. The seats' names
+ * outside the block, and marks without a block, are what a cut-off write left behind. Pure.
+ */
 export function withSeats(hosts: string, cluster: string, seats: ReadonlyMap<string, string>): string {
-  const start = hosts.indexOf(begin)
-  const stop = hosts.indexOf(end)
-  const others =
-    start >= 0 && stop > start ? hosts.slice(0, start) + hosts.slice(stop + end.length + 1) : hosts
+  const suffixes = ETCD_NAMES.map((etcd) => memberHostName(cluster, etcd, ''))
+  const namesSeat = (line: string): boolean =>
+    (line.split('#')[0] ?? '').split(/\s+/).some((word) => suffixes.some((suffix) => word.endsWith(suffix)))
+  const others = hosts
+    .split('\n')
+    .filter((line) => line !== begin && line !== end && !namesSeat(line))
+    .join('\n')
   const lines = [...seats]
     .sort(([one], [other]) => one.localeCompare(other))
     .map(
@@ -19,6 +25,14 @@ export function withSeats(hosts: string, cluster: string, seats: ReadonlyMap<str
         `${address} ${ETCD_NAMES.map((etcd) => memberHostName(cluster, etcd, seat)).join(' ')}`,
     )
   return `${others.replace(/\n*$/, '\n')}${begin}\n${lines.map((line) => `${line}\n`).join('')}${end}\n`
+}
+
+/**
+ * What is written over a text before the file is cut to the new one's length: never shorter than the old one,
+ * so that a kill before the cut leaves empty lines and nothing of the old text. Pure.
+ */
+export function covering(old: string, text: string): string {
+  return text + '\n'.repeat(Math.max(0, Buffer.byteLength(old) - Buffer.byteLength(text)))
 }
 
 /** Written in place, because etcd's pods have this very file mounted: a rename would leave them the old one. */
@@ -32,10 +46,10 @@ export async function writeHosts(
   if (after === before) return
   const file = await open(path, 'r+').catch(() => open(path, 'w', 0o644))
   try {
-    const bytes = Buffer.from(after)
-    // The longer of both is written first, so that a reader never meets an empty file.
+    const bytes = Buffer.from(covering(before, after))
+    // Written first and cut then, so that a reader never meets an empty file.
     await file.write(bytes, 0, bytes.length, 0)
-    await file.truncate(bytes.length)
+    await file.truncate(Buffer.byteLength(after))
     await file.sync()
   } finally {
     await file.close()

@@ -7,27 +7,40 @@ import { type AgentContext, folders } from './context.ts'
 import { readIfThere, writeDurably } from './files.ts'
 
 const done = join(folders.state, 'images.json')
-const attempts = 5
-const pauseMs = 2_000
+const firstPauseMs = 1_000
+const longestPauseMs = 60_000
 
 /** Imports the user's image archives that were loaded before this machine was there. Each once. */
 export async function loadImages(context: AgentContext): Promise<void> {
   const imported = new Set(JSON.parse((await readIfThere(done)) ?? '[]') as string[])
   const archives = (await readdir(folders.images).catch(() => [])).filter((name) => name.endsWith('.tar'))
-  for (const name of archives.filter((archive) => !imported.has(archive))) {
-    for (let attempt = 1; attempt <= attempts; attempt++) {
-      try {
-        await command('ctr', ['--namespace', 'k8s.io', 'images', 'import', join(folders.images, name)], {
-          timeoutMs: 300_000,
-        })
-        imported.add(name)
-        await writeDurably(done, JSON.stringify([...imported]))
-        context.say('images', undefined)
-        break
-      } catch (error) {
-        context.say('images', `${name}: ${messageOf(error)}`)
-        await sleep(pauseMs)
-      }
+  await untilImported(
+    archives.filter((name) => !imported.has(name)),
+    async (name) => {
+      const args = ['--namespace', 'k8s.io', 'images', 'import', join(folders.images, name)]
+      await command('ctr', args, { timeoutMs: 300_000 })
+      imported.add(name)
+      await writeDurably(done, JSON.stringify([...imported]))
+    },
+    (reason) => context.say('images', reason),
+  )
+}
+
+/** Without end, because a machine without egress gets an image from nowhere else; one that fails holds up no other. */
+export async function untilImported(
+  names: readonly string[],
+  importOne: (name: string) => Promise<void>,
+  say: (reason: string | undefined) => void,
+  pause: (ms: number) => Promise<unknown> = sleep,
+): Promise<void> {
+  let left = names
+  for (let ms = firstPauseMs; left.length > 0; ms = Math.min(2 * ms, longestPauseMs)) {
+    const failed = new Map<string, string>()
+    for (const name of left) {
+      await importOne(name).catch((error: unknown) => failed.set(name, messageOf(error)))
     }
+    left = [...failed.keys()]
+    say(left.length > 0 ? [...failed].map(([name, why]) => `${name}: ${why}`).join('; ') : undefined)
+    if (left.length > 0) await pause(ms)
   }
 }

@@ -1,13 +1,11 @@
 import { readFile } from 'node:fs/promises'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf } from '../errors.ts'
-import { cniConfigFile, renderCniConfig, renderMasquerade } from '../network/cni.ts'
+import { cniConfigFile, masqueradeRule, renderCniConfig, renderMasquerade } from '../network/cni.ts'
 import {
-  forwardingCommands,
-  type NodeNetwork,
+  type Kernel,
   type PodRoutes,
-  routeCommands,
-  vxlan,
+  podNetworkCommands,
+  routeProtocol,
   wantedRoutes,
 } from '../network/pod-network.ts'
 import { command } from './command.ts'
@@ -18,14 +16,22 @@ import { type Node, networkOf } from './node-watch.ts'
 const uplink = 'eth0'
 const retryMs = 1_000
 
-/** Keeps this machine's kernel in step with the nodes. Call `nudge` whenever they may have changed. */
+/**
+ * Keeps this machine's kernel in step with the nodes. Call `nudge` whenever they may have changed. The kernel
+ * is looked at whenever something else is wanted, and every `lookEveryMs` (default 30,000), because others may
+ * change it too; only what differs is set.
+ */
 export function keepPodNetwork(
   context: AgentContext,
   nodes: () => ReadonlyMap<string, Node>,
+  lookEveryMs = 30_000,
 ): { nudge(): void } {
-  const { kind, podCidr } = context.cluster.spec.networking
-  if (kind === 'cni') return { nudge: () => {} }
-  let applied: PodRoutes | undefined
+  const { kind: declared, podCidr } = context.cluster.spec.networking
+  if (declared === 'cni') return { nudge: () => {} }
+  const kind = declared === 'routed' ? 'routed' : 'vxlan'
+  /** What the kernel was brought in step with; undefined when it has to be looked at. */
+  let settled: string | undefined
+  let pauseMs = retryMs
   let wanted = false
   let running = false
 
@@ -36,37 +42,16 @@ export function keepPodNetwork(
       context.say('pod network', 'this node has no pod range yet')
       return
     }
-    const next = wantedRoutes(
-      kind === 'vxlan' ? 'vxlan' : 'routed',
-      { ...self, address: context.identity.address },
-      all,
-    )
-    if (JSON.stringify(next) === JSON.stringify(applied)) return
-    if (next.device && JSON.stringify(next.device) !== JSON.stringify(applied?.device)) {
-      await makeDevice(next.device)
-      applied = undefined
-    }
-    const routes = routeCommands(applied, next, uplink)
-    if (routes.length > 0)
-      await command('ip', ['-force', '-batch', '-'], { input: lines(routes) }).catch(ignoreGone(routes))
-    const entries = forwardingCommands(applied, next)
-    if (entries.length > 0) {
-      await command('bridge', ['-force', '-batch', '-'], { input: lines(entries) }).catch(ignoreGone(entries))
-    }
-    await containers(self, podCidr)
-    applied = next
-    context.say('pod network', undefined)
-  }
-
-  async function containers(self: NodeNetwork, allPods: string): Promise<void> {
+    const next = wantedRoutes(kind, { ...self, address: context.identity.address }, all)
+    const text = JSON.stringify(next)
+    if (text === settled) return
     const mtu = Number((await readFile(`/sys/class/net/${uplink}/mtu`, 'utf8')).trim())
-    const changed = await writeIfChanged(
-      cniConfigFile,
-      renderCniConfig(kind === 'routed' ? 'routed' : 'vxlan', self.podCidr, mtu),
-      0o644,
-    )
-    if (changed || applied === undefined)
-      await command('nft', ['-f', '-'], { input: renderMasquerade(allPods) })
+    await bringInStep(next, mtu)
+    await writeIfChanged(cniConfigFile, renderCniConfig(kind, self.podCidr, mtu), 0o644)
+    await masquerade(podCidr)
+    settled = text
+    pauseMs = retryMs
+    context.say('pod network', undefined)
   }
 
   async function run(): Promise<void> {
@@ -74,40 +59,55 @@ export function keepPodNetwork(
     running = true
     while (wanted) {
       wanted = false
-      try {
-        await sync()
-      } catch (error) {
+      await sync().catch((error: unknown) => {
         context.say('pod network', messageOf(error))
-        applied = undefined
-        wanted = true
-        await sleep(retryMs)
-      }
+        settled = undefined
+        setTimeout(nudge, pauseMs)
+        pauseMs = Math.min(2 * pauseMs, lookEveryMs)
+      })
     }
     running = false
   }
 
-  return {
-    nudge() {
-      wanted = true
-      void run()
-    },
+  function nudge(): void {
+    wanted = true
+    void run()
+  }
+
+  setInterval(() => {
+    if (settled === undefined) return
+    settled = undefined
+    nudge()
+  }, lookEveryMs)
+  return { nudge }
+}
+
+async function bringInStep(wanted: PodRoutes, mtu: number): Promise<void> {
+  const { ip, bridge } = podNetworkCommands(await kernelNow(), wanted, { name: uplink, mtu })
+  // Forced, and one after the other whatever happens: one node's bad entry keeps no other from being set.
+  try {
+    if (ip.length > 0) await command('ip', ['-force', '-batch', '-'], { input: lines(ip) })
+  } finally {
+    if (bridge.length > 0) await command('bridge', ['-force', '-batch', '-'], { input: lines(bridge) })
   }
 }
 
-/** An entry that went with its device or its node is no error; one that could not be set is. */
-const ignoreGone = (wanted: string[]) => (error: unknown) => {
-  if (!wanted.every((line) => / del /.test(line))) throw error
-}
-
-const lines = (entries: string[]): string => `${entries.join('\n')}\n`
-
-async function makeDevice(device: NonNullable<PodRoutes['device']>): Promise<void> {
-  await command('ip', ['link', 'del', device.name]).catch(() => {})
-  const { id, port } = vxlan
-  await command('ip', [
-    ...['link', 'add', device.name, 'address', device.mac, 'type', 'vxlan', 'id', String(id)],
-    ...['local', device.local, 'dev', uplink, 'dstport', String(port), 'nolearning'],
+async function kernelNow(): Promise<Kernel> {
+  const ask = async (file: string, ...args: string[]) => JSON.parse((await command(file, args)) || '[]')
+  const [devices, routes, neighbours, forwarding] = await Promise.all([
+    ask('ip', '-json', '-details', 'address', 'show', 'type', 'vxlan'),
+    ask('ip', '-json', 'route', 'show', 'proto', String(routeProtocol)),
+    ask('ip', '-json', 'neigh', 'show', 'nud', 'permanent'),
+    ask('bridge', '-json', 'fdb', 'show'),
   ])
-  await command('ip', ['addr', 'add', `${device.address}/32`, 'dev', device.name])
-  await command('ip', ['link', 'set', device.name, 'up'])
+  return { devices, routes, neighbours, forwarding }
 }
+
+async function masquerade(podCidr: string): Promise<void> {
+  // Without the table this is an error.
+  const there = await command('nft', ['list', 'table', 'ip', 'holdfast']).catch(() => '')
+  if (there.includes(masqueradeRule(podCidr))) return
+  await command('nft', ['-f', '-'], { input: renderMasquerade(podCidr) })
+}
+
+const lines = (entries: readonly string[]): string => `${entries.join('\n')}\n`

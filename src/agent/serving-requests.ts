@@ -40,16 +40,32 @@ export function refusalOf(
   return extra.length > 0 ? `it asks for ${extra.join(', ')}` : undefined
 }
 
-/** Signs what may be signed; the rest waits for an operator and is reported. Returns why. */
-export async function approveServingRequests(api: KubeApi, machines: readonly Machine[]): Promise<string[]> {
+/** What requests that were not signed ask for, by their uid: to read one takes a process. */
+export type KnownRequests = Map<string, RequestedNames>
+
+/**
+ * Signs what may be signed; the rest waits for an operator, or for its machine to be listed, and is
+ * reported. Returns why. `known` is for the next call: it keeps no more than what still waits.
+ */
+export async function approveServingRequests(
+  api: Pick<KubeApi, 'list' | 'replace'>,
+  machines: readonly Pick<Machine, 'id' | 'address'>[],
+  known: KnownRequests,
+  read: (pem: string) => Promise<RequestedNames> = requestedNamesApart,
+): Promise<string[]> {
   const { items } = await api.list<SigningRequest>(
     `${path}?fieldSelector=${encodeURIComponent('spec.signerName=kubernetes.io/kubelet-serving')}`,
   )
+  const waiting = items.filter(({ status }) => !status?.conditions?.length)
+  const uids = new Set(waiting.map(uidOf))
+  for (const uid of known.keys()) if (!uids.has(uid)) known.delete(uid)
   const refused: string[] = []
-  for (const request of items.filter(({ status }) => !status?.conditions?.length)) {
-    const names = await requestedNamesApart(Buffer.from(request.spec.request, 'base64').toString('utf8'))
+  for (const request of waiting) {
+    const uid = uidOf(request)
+    const names = known.get(uid) ?? (await read(Buffer.from(request.spec.request, 'base64').toString('utf8')))
     const why = refusalOf(request.spec.username, request.spec.usages, names, machines)
     if (why) {
+      known.set(uid, names)
       refused.push(`${request.metadata?.name}: ${why}`)
       continue
     }
@@ -69,3 +85,5 @@ export async function approveServingRequests(api: KubeApi, machines: readonly Ma
   }
   return refused
 }
+
+const uidOf = (request: SigningRequest): string => request.metadata?.uid ?? ''

@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, rename } from 'node:fs/promises'
+import { mkdir, readdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Volume } from '../clouds/cloud.ts'
 import { HoldfastError, isErrno, messageOf } from '../errors.ts'
@@ -8,6 +8,7 @@ import type { EtcdName } from '../spec/types.ts'
 import { command } from './command.ts'
 import { type AgentContext, folders } from './context.ts'
 import { readIfThere, syncFolder, writeDurably } from './files.ts'
+import { beginFormatting, endFormatting, format, hasFileSystem } from './volume-format.ts'
 
 export const mountPoint = (etcd: EtcdName): string => join(folders.volumes, etcd)
 export const stampFile = (etcd: EtcdName): string => join(mountPoint(etcd), 'holdfast.json')
@@ -18,8 +19,8 @@ export const dataDir = (etcd: EtcdName, stamp: Pick<Stamp, 'clusterId' | 'member
 
 /**
  * Attaches and mounts the seat's volume for one etcd cluster; asks for a new one where the cloud has none.
- * `recordVolume` writes down which volume is about to be formatted: one whose formatting was cut off may be
- * formatted again. Returns the volume's id once the mount is proven, or why it has to wait.
+ * `recordVolume` writes down which volume is about to be formatted. Returns the volume's id once the mount is
+ * proven, or why it has to wait.
  */
 export async function mountVolume(
   context: AgentContext,
@@ -34,13 +35,13 @@ export async function mountVolume(
     const volume = await chooseVolume(context, seat, etcd, record)
     const { device } = await context.surroundings.attach(volume.id)
     if (!(await hasFileSystem(device))) {
-      const cutOff = record.volumeId === volume.id && record.state === 'unused'
+      const recorded = record.volumeId === volume.id
       // A volume that held data and seems blank may still be wanted by somebody, unless all of it is zero.
-      if (!cutOff)
-        await assertBlank(device, record.volumeId === volume.id ? Number.POSITIVE_INFINITY : lookBytes)
-      if (record.volumeId !== volume.id) await recordVolume(volume.id)
-      await command('mkfs.ext4', ['-q', '-m', '0', '-E', 'lazy_itable_init=1,lazy_journal_init=1', device])
+      await beginFormatting(device, volume.id, recorded)
+      if (!recorded) await recordVolume(volume.id)
+      await format(device)
     }
+    await endFormatting(device, volume.id)
     await mkdir(mountPoint(etcd), { recursive: true, mode: 0o700 })
     await command('mount', ['-t', 'ext4', '-o', 'noatime', device, mountPoint(etcd)])
     return { volumeId: volume.id }
@@ -75,40 +76,6 @@ export async function mountedDevice(path: string): Promise<string | undefined> {
   const mounts = (await readIfThere('/proc/self/mounts')) ?? ''
   const line = mounts.split('\n').findLast((entry) => entry.split(' ')[1] === path)
   return line?.split(' ')[0]
-}
-
-const lookBytes = 1024 * 1024
-
-/** Whether our file system is on the device. @throws HoldfastError `volume-foreign` for any other. */
-async function hasFileSystem(device: string): Promise<boolean> {
-  const signature = (
-    await command('blkid', ['-p', '-o', 'value', '-s', 'TYPE', device]).catch(() => '')
-  ).trim()
-  if (signature !== '' && signature !== 'ext4') {
-    throw new HoldfastError('volume-foreign', `${device} holds a ${signature} file system that is not ours`)
-  }
-  return signature === 'ext4'
-}
-
-/** @throws HoldfastError `volume-foreign` when anything but zeros is in the first `bytes` of the device. */
-async function assertBlank(device: string, bytes: number): Promise<void> {
-  const file = await open(device, 'r')
-  const buffer = Buffer.alloc(lookBytes)
-  const zeros = Buffer.alloc(lookBytes)
-  try {
-    for (let at = 0; at < bytes; at += lookBytes) {
-      const { bytesRead } = await file.read(buffer, 0, lookBytes, at)
-      if (bytesRead === 0) return
-      if (buffer.compare(zeros, 0, bytesRead, 0, bytesRead) !== 0) {
-        throw new HoldfastError(
-          'volume-foreign',
-          `${device} is not empty and holds no file system: it is not touched`,
-        )
-      }
-    }
-  } finally {
-    await file.close()
-  }
 }
 
 /** What is on a mounted, proven volume. */

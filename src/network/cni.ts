@@ -23,7 +23,11 @@ export function renderCniConfig(kind: 'vxlan' | 'routed', podCidr: string, uplin
   return `${JSON.stringify(config, null, 2)}\n`
 }
 
-/** nftables rules: pods reach what is not a pod under their node's address. */
+/** The rule as nftables also lists it: pods reach what is not a pod under their node's address. */
+export const masqueradeRule = (podCidr: string): string =>
+  `ip saddr ${podCidr} ip daddr != ${podCidr} ip daddr != 224.0.0.0/4 masquerade`
+
+/** A table of its own with this rule, for `nft -f`; loading it again replaces it. */
 export function renderMasquerade(podCidr: string): string {
   return [
     'table ip holdfast',
@@ -31,7 +35,7 @@ export function renderMasquerade(podCidr: string): string {
     'table ip holdfast {',
     '  chain postrouting {',
     '    type nat hook postrouting priority srcnat;',
-    `    ip saddr ${podCidr} ip daddr != ${podCidr} ip daddr != 224.0.0.0/4 masquerade`,
+    `    ${masqueradeRule(podCidr)}`,
     '  }',
     '}',
     '',

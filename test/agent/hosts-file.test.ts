@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { withSeats, writeHosts } from '../../src/agent/hosts-file.ts'
+import { covering, withSeats, writeHosts } from '../../src/agent/hosts-file.ts'
 
 const seats = new Map([
   ['b', '10.0.0.2'],
@@ -30,10 +30,43 @@ test('a new address takes the old one’s place; lines before and behind stay', 
   expect(after).toContain('10.9.9.9 registry\n')
 })
 
-test('a block without its end is left alone: nothing of the user’s is cut off', () => {
+test('a block without its end: nothing of the user’s is cut off, not the next time either', () => {
   const torn = '127.0.0.1 localhost\n# holdfast: members of etcd\n10.9.9.9 registry\n'
 
-  expect(withSeats(torn, 'demo', seats)).toContain('10.9.9.9 registry\n')
+  const once = withSeats(torn, 'demo', seats)
+
+  expect(once).toBe(`127.0.0.1 localhost\n10.9.9.9 registry\n${block}`)
+  expect(withSeats(once, 'demo', seats)).toBe(once)
+})
+
+test('what is left of an older block behind the new one goes: it would name old addresses first', () => {
+  const tail =
+    '.9 b.main.demo.internal b.events.demo.internal\n' +
+    '10.0.0.9 c.main.demo.internal c.events.demo.internal\n' +
+    '# holdfast: end\n'
+
+  expect(withSeats(`127.0.0.1 localhost\n${block}${tail}`, 'demo', seats)).toBe(
+    `127.0.0.1 localhost\n${block}`,
+  )
+})
+
+test('names of other clusters, and remarks, are others’', () => {
+  const others = '10.0.0.9 a.main.demo2.internal\n# a.main.demo.internal is in the block\n'
+
+  expect(withSeats(others, 'demo', seats)).toBe(`${others}${block}`)
+})
+
+test('killed before the file is cut to its new length, nothing of the old text is left', () => {
+  const three = new Map([...seats, ['c', '10.0.0.30']])
+  const old = `${withSeats('127.0.0.1 localhost\n', 'demo', three)}10.9.9.9 registry\n`
+  const wanted = withSeats(old, 'demo', seats)
+
+  const torn = covering(old, wanted)
+
+  expect(Buffer.byteLength(torn)).toBe(Buffer.byteLength(old))
+  expect(torn.trimEnd()).toBe(wanted.trimEnd())
+  expect(withSeats(torn, 'demo', seats)).toBe(wanted)
+  expect(covering('', wanted)).toBe(wanted)
 })
 
 test('doing it twice is doing it once, whatever else the file holds', () => {

@@ -1,5 +1,11 @@
 import { expect, test } from 'vitest'
-import { type RequestedNames, refusalOf } from '../../src/agent/serving-requests.ts'
+import {
+  approveServingRequests,
+  type KnownRequests,
+  type RequestedNames,
+  refusalOf,
+} from '../../src/agent/serving-requests.ts'
+import type { KubeApi } from '../../src/controlplane/api.ts'
 
 const machines = [
   { id: 'node-1', address: '10.0.0.1' },
@@ -37,4 +43,39 @@ test.each([
 
 test('refused: to be a client too', () => {
   expect(refusalOf(user, [...usages, 'client auth'], asked(), machines)).toMatch(/client auth/)
+})
+
+test('a refused request is read once, and signed when its machine is listed after all', async () => {
+  const request = (name: string, uid: string) => ({
+    metadata: { name, uid },
+    spec: { signerName: '', request: '', username: user, usages },
+  })
+  let items = [request('csr-1', '1'), request('csr-2', '2')]
+  const signed: string[] = []
+  const api = {
+    list: async () => ({ items, resourceVersion: '' }),
+    replace: async (path: string) => void signed.push(path),
+  } as unknown as KubeApi
+  let reads = 0
+  const read = async () => {
+    reads += 1
+    return asked()
+  }
+  const known: KnownRequests = new Map()
+
+  expect(await approveServingRequests(api, [], known, read)).toHaveLength(2)
+  expect(await approveServingRequests(api, [], known, read)).toEqual([
+    'csr-1: system:node:node-1 is no machine of this cluster',
+    'csr-2: system:node:node-1 is no machine of this cluster',
+  ])
+  expect(reads).toBe(2)
+
+  items = items.slice(1)
+  expect(await approveServingRequests(api, machines, known, read)).toEqual([])
+  expect(reads).toBe(2)
+  expect(signed).toEqual([expect.stringMatching(/csr-2\/approval$/)])
+
+  items = []
+  await approveServingRequests(api, machines, known, read)
+  expect(known.size).toBe(0)
 })

@@ -5,6 +5,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { connect as connectTls } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { etcdRecipe } from '../../src/assets/catalog.ts'
 import { obtain } from '../../src/assets/recipe.ts'
@@ -15,7 +16,12 @@ import { type EtcdClient, type EtcdConnection, EtcdError, etcdClient } from '../
 import { clusterId, memberId } from '../../src/etcd/ids.ts'
 import { silent } from '../../src/events.ts'
 import { resolveHome } from '../../src/home.ts'
-import { type CertificatePair, createAuthority, issueCertificate } from '../../src/pki/certificates.ts'
+import {
+  type CertificatePair,
+  certificateInfo,
+  createAuthority,
+  issueCertificate,
+} from '../../src/pki/certificates.ts'
 
 /**
  * A real etcd on loopback under TLS: names that no resolver knows, as seats have them. etcd resolves
@@ -127,6 +133,33 @@ const kindOf = async (action: Promise<unknown>): Promise<string> => {
   }
 }
 
+async function writeCertificate(seat: Seat): Promise<CertificatePair> {
+  const pair = await issueCertificate(authority, {
+    commonName: seat,
+    dnsNames: [`${seat}.main.e2e.internal`],
+    ipAddresses: ['127.0.0.1'],
+    usages: 'both',
+  })
+  writeFileSync(join(folder, `${seat}-tls.crt`), pair.certPem)
+  writeFileSync(join(folder, `${seat}-tls.key`), pair.keyPem, { mode: 0o600 })
+  return pair
+}
+
+/** Serial number of the certificate with which a seat's etcd answers. */
+async function servedSerial(seat: Seat): Promise<string> {
+  const socket = connectTls({
+    port: port(`${seat}-client`),
+    host: '127.0.0.1',
+    ca: authority.certPem,
+    cert: admin.certPem,
+    key: admin.keyPem,
+  })
+  await once(socket, 'secureConnect')
+  const { serialNumber } = socket.getPeerCertificate()
+  socket.destroy()
+  return serialNumber
+}
+
 beforeAll(async () => {
   binaries = await etcdBinaries()
   folder = mkdtempSync(join(tmpdir(), 'hf-etcd-'))
@@ -135,14 +168,7 @@ beforeAll(async () => {
   writeFileSync(join(folder, 'ca.crt'), authority.certPem)
   for (const seat of seats) {
     for (const use of ['peer', 'client']) ports.set(`${seat}-${use}`, await freePort())
-    const pair = await issueCertificate(authority, {
-      commonName: seat,
-      dnsNames: [`${seat}.main.e2e.internal`],
-      ipAddresses: ['127.0.0.1'],
-      usages: 'both',
-    })
-    writeFileSync(join(folder, `${seat}-tls.crt`), pair.certPem)
-    writeFileSync(join(folder, `${seat}-tls.key`), pair.keyPem, { mode: 0o600 })
+    await writeCertificate(seat)
   }
   for (const seat of ['a', 'b', 'c'] as const) start(seat, 'new', ['a', 'b', 'c'])
   await eventually(() => connect(['a']).put('ready', 'yes'))
@@ -273,6 +299,13 @@ describe('etcd client against a real etcd', () => {
     const status = connect(['a'], { cert: stranger.certPem, key: stranger.keyPem }).status()
 
     expect(['unreachable', 'timeout']).toContain(await kindOf(status))
+  })
+
+  test('a renewed certificate is used for the next connection, without a new start', async () => {
+    const { certPem } = await writeCertificate('a')
+
+    expect(await servedSerial('a')).toBe(certificateInfo(certPem).serial)
+    expect((await connect(['a']).status()).errors).toEqual([])
   })
 
   test('a name that is not in the certificate is refused', async () => {
