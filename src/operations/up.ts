@@ -1,7 +1,8 @@
 import { HoldfastError, messageOf } from '../errors.ts'
 import type { Declaration } from '../spec/types.ts'
+import { checkWritable } from '../store/open.ts'
 import { applyCluster } from './apply.ts'
-import { createCluster } from './create.ts'
+import { writeFirst } from './create.ts'
 import { tryReadDeclared } from './declared.ts'
 import { exportKubeconfig } from './export-kubeconfig.ts'
 import { withOperationLock } from './lock.ts'
@@ -11,6 +12,12 @@ import { writeDeclared } from './replace.ts'
 import { validateCluster } from './validate.ts'
 
 /**
+ * What `up` is to declare, given what is declared already.
+ * @throws InvalidInputError when that is something else, and not to be changed by `up`.
+ */
+export type Wanted = (existing: Declaration | undefined) => Promise<Declaration>
+
+/**
  * Brings a cluster up: declares it where it is not declared yet, carries out its plan, and waits
  * until every check passes. Run again it changes nothing; killed at any moment and run again, it
  * completes. What was made is kept when it fails.
@@ -18,12 +25,14 @@ import { validateCluster } from './validate.ts'
  */
 export async function up(
   operation: Operation,
-  declaration: Declaration,
+  cluster: string,
+  wanted: Wanted,
   options: { timeoutMs: number },
 ): Promise<{ context: string; changed: boolean }> {
-  const cluster = declaration.cluster.metadata.name
+  const existing = await tryReadDeclared(operation.store, cluster)
+  const declaration = await wanted(existing?.declaration)
   await prepareMachine(operation, declaration.cluster)
-  const declaredNow = await declare(operation, cluster, declaration)
+  const declaredNow = await declare(operation, cluster, wanted)
   const plan = await applyCluster(operation, cluster)
   const changed = declaredNow || plan.steps.length > 0
   try {
@@ -40,20 +49,18 @@ export async function up(
   return { context, changed }
 }
 
-/** @returns whether anything was written. */
-async function declare(operation: Operation, cluster: string, declaration: Declaration): Promise<boolean> {
-  if (!(await tryReadDeclared(operation.store, cluster))) {
-    try {
-      await createCluster(operation, declaration)
-      return true
-    } catch (error) {
-      // Another `up` of the same name was quicker: what it declared is compared below.
-      if (!(error instanceof HoldfastError && error.code === 'cluster-exists')) throw error
-    }
-  }
+/**
+ * Preparing this machine may take long, and others may have declared the cluster or changed it
+ * since: what counts is what is declared under the lock.
+ * @returns whether anything was written.
+ */
+async function declare(operation: Operation, cluster: string, wanted: Wanted): Promise<boolean> {
+  await checkWritable(operation.store)
   return withOperationLock(operation, cluster, async () => {
     const declared = await tryReadDeclared(operation.store, cluster)
-    if (!declared) return false
-    return writeDeclared(operation, declared, declaration)
+    const declaration = await wanted(declared?.declaration)
+    if (declared) return writeDeclared(operation, declared, declaration)
+    await writeFirst(operation, declaration)
+    return true
   })
 }
