@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { InvalidInputError } from '../../src/errors.ts'
+import { HoldfastError, InvalidInputError } from '../../src/errors.ts'
 import { createCluster } from '../../src/operations/create.ts'
 import { readDeclared } from '../../src/operations/declared.ts'
 import type { Operation } from '../../src/operations/operation.ts'
@@ -82,5 +82,57 @@ describe('what is declared while this machine is being prepared', () => {
     const { cluster, groups } = await declared()
     expect(cluster.spec.networking.podCidr).toBe('10.199.0.0/16')
     expect(groups.find(({ metadata }) => metadata.name === 'nodes')?.spec.size).toBe(2)
+  })
+})
+
+describe('an up that fails', () => {
+  const bringUp = (changes: Partial<Operation> = {}) =>
+    up({ ...setup.operation, ...changes }, 'try', wanted({}), { timeoutMs: 0 }).catch((error) => error)
+
+  test('without waiting names every check that does not pass', async () => {
+    const error = await bringUp()
+
+    expect(error).toMatchObject({ code: 'cluster-not-ready', exitCode: 3 })
+    expect(error.message).toMatch(/machines.*: .*\n.*etcd/i)
+    expect(error.remedy).toMatch(/^Everything was kept\. Logs: .*cloud\.log\. .*delete cluster try --yes/)
+  })
+
+  test('while this machine is prepared says that nothing is declared yet', async () => {
+    const assets = () =>
+      Promise.reject(new HoldfastError('asset-command-failed', 'go build failed', { remedy: 'Install Go.' }))
+
+    const error = await bringUp({ assets })
+
+    expect(error).toMatchObject({ code: 'asset-command-failed', message: 'go build failed', exitCode: 1 })
+    expect(error.remedy).toMatch(/^Install Go\. Nothing is declared yet.*goes on from here/)
+  })
+
+  test('on the cloud says where the logs are', async () => {
+    setup.cloud.before = () => {
+      throw new HoldfastError('machine-not-started', 'it said no', { exitCode: 3 })
+    }
+
+    const error = await bringUp()
+
+    expect(error).toMatchObject({ code: 'machine-not-started', message: 'it said no', exitCode: 3 })
+    expect(error.remedy).toMatch(/^Everything was kept\. Logs: /)
+  })
+
+  test('unexpectedly says so too', async () => {
+    setup.cloud.before = () => {
+      throw new TypeError('undefined is no function')
+    }
+
+    const error = await bringUp()
+
+    expect(error).toMatchObject({ code: 'unexpected', exitCode: 1 })
+    expect(error.remedy).toMatch(/HOLDFAST_DEBUG=1 .*Everything was kept/)
+  })
+
+  test.each([
+    ['an interruption', new HoldfastError('interrupted', 'as asked', { exitCode: 130, remedy: 'Go on.' })],
+    ['bad input', new InvalidInputError('no', [])],
+  ])('by %s is told as it is', async (_, thrown) => {
+    expect(await bringUp({ assets: () => Promise.reject(thrown) })).toBe(thrown)
   })
 })
