@@ -69,6 +69,7 @@ export async function goBuild(build: GoBuild, dir: string, making: Making): Prom
     },
     timeoutMs: buildTimeoutMs,
     dieWithParent: true,
+    stop: making.stop,
     onLine: (line) => {
       if (line.startsWith('go: downloading')) downloaded++
       else if (/^[\w.~-]+(\/[\w.~-]+)*$/.test(line)) compiled++

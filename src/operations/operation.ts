@@ -74,7 +74,7 @@ export function openOperation(options: OperationOptions): Operation {
     ])
     await installMissing(report)
     const [resolved, bundle] = await Promise.all([
-      resolveAssets({ kubernetesVersion, cache: home.cache, report }),
+      resolveAssets({ kubernetesVersion, cache: home.cache, report, stop: options.stop }),
       agent(),
     ])
     const { machineRoot, binDir, cniDir, containerdTemplate, nodeBinary } = resolved
