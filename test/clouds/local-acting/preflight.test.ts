@@ -5,29 +5,8 @@ import { describe, expect, test } from 'vitest'
 import { parseOsRelease, preflight } from '../../../src/clouds/local/preflight.ts'
 import { type HostFacts, preflightProblems, type Wanted } from '../../../src/clouds/local/preflight-rules.ts'
 import { resolveHome } from '../../../src/home.ts'
+import { gib, goodHost as good, usual as wanted } from './good-host.ts'
 
-const gib = 1024 ** 3
-const good: HostFacts = {
-  root: true,
-  distribution: { id: 'debian', like: [], version: '12' },
-  architecture: 'x64',
-  memory: { total: 8 * gib, available: 6 * gib },
-  disk: [
-    { path: '/home', what: 'home', free: 50 * gib, writable: true },
-    { path: '/cache', what: 'cache', free: 50 * gib, writable: true },
-    { path: '/go', what: 'go', free: 50 * gib, writable: true },
-  ],
-  missingTools: [],
-  hasApt: true,
-  go: { version: 'go1.26' },
-  cgroup: { version: 2, controllers: ['cpu', 'cpuset', 'io', 'memory', 'pids'] },
-  loopControl: true,
-  fuse: true,
-  overlay: { works: true },
-  links: [{ kind: 'bridge', works: true }],
-  inotify: { instances: 128, writable: true },
-}
-const wanted: Wanted = { machines: 4, volumesGib: 12, build: 'needed' }
 const only = (what: 'home' | 'cache' | 'go', change: object) =>
   good.disk.map((disk) => (disk.what === what ? { ...disk, ...change } : disk))
 const lines = (facts: Partial<HostFacts>, changes: Partial<Wanted> = {}) =>
