@@ -23,8 +23,6 @@ export interface Operation {
   agent(): Promise<{ path: string; sha256: string }>
   /** What machines are made from, fetched or built where it is missing, after the host's own packages; once. */
   assets(kubernetesVersion: string): Promise<MachineAssets>
-  /** What this machine lacks to hold a cluster. */
-  preflight(): Promise<Problem[]>
 }
 
 /** The user's kubeconfig files, and whose they are under sudo. */
@@ -116,11 +114,6 @@ export function openOperation(options: OperationOptions): Operation {
     localCloud,
     agent,
     assets,
-    async preflight() {
-      if (probes.preflight) return probes.preflight()
-      const { preflight } = await import('../clouds/local/preflight.ts')
-      return preflight(home)
-    },
   }
 }
 

@@ -32,7 +32,7 @@ export async function up(
 ): Promise<{ context: string; changed: boolean }> {
   const existing = await tryReadDeclared(operation.store, cluster)
   const declaration = await wanted(existing?.declaration)
-  await checkMachine(operation, declaration.cluster)
+  await checkMachine(operation, declaration)
   try {
     await fetchAssets(operation, declaration.cluster)
     const declaredNow = await declare(operation, cluster, wanted)

@@ -7,6 +7,7 @@ import { replaceDeclared } from '../../src/operations/replace.ts'
 import { up, type Wanted } from '../../src/operations/up.ts'
 import type { ClusterFlags } from '../../src/spec/flags.ts'
 import { repeatUp } from '../../src/spec/repeat-up.ts'
+import type { Declaration } from '../../src/spec/types.ts'
 import { writeCluster } from '../../src/spec/write.ts'
 import { declare, givePki, type TestOperation, testOperation } from './support.ts'
 
@@ -83,6 +84,20 @@ describe('what is declared while this machine is being prepared', () => {
     expect(cluster.spec.networking.podCidr).toBe('10.199.0.0/16')
     expect(groups.find(({ metadata }) => metadata.name === 'nodes')?.spec.size).toBe(2)
   })
+})
+
+test('this machine is checked for the cluster that is wanted, before anything is prepared', async () => {
+  let checked: Declaration | undefined
+  setup.cloud.check = async (declaration) => {
+    checked = declaration
+    return [{ severity: 'error', path: 'host.memory', message: 'too little' }]
+  }
+
+  const running = up(setup.operation, 'try', wanted({ masters: 1, workers: 7 }), { timeoutMs: 0 })
+
+  await expect(running).rejects.toMatchObject({ code: 'invalid-input', problems: [{ path: 'host.memory' }] })
+  expect(checked?.groups.map(({ spec }) => spec.size)).toEqual([1, 7])
+  expect(await setup.operation.store.list('try/')).not.toContain('try/cluster.yaml')
 })
 
 describe('an up that fails', () => {

@@ -14,7 +14,7 @@ export const goodHost: HostFacts = {
   ],
   missingTools: [],
   hasApt: true,
-  go: { version: 'go1.26' },
+  go: { version: 'go1.26.8', toolchain: 'local' },
   cgroup: { version: 2, controllers: ['cpu', 'cpuset', 'io', 'memory', 'pids'] },
   loopControl: true,
   fuse: true,
@@ -22,4 +22,4 @@ export const goodHost: HostFacts = {
   links: [{ kind: 'bridge', works: true }],
   inotify: { instances: 128, writable: true },
 }
-export const usual: Wanted = { machines: 4, volumesGib: 12, build: 'needed' }
+export const usual: Wanted = { machines: 4, running: 0, volumesGib: 12, build: 'needed' }
