@@ -13,7 +13,7 @@ export interface BadInput {
   /** What the check of this machine finds. */
   machine?: Problem[]
   routes?: { cidr: string; device: string }[]
-  /** Declared before, by `create cluster`. */
+  /** Declared before, by `create cluster` with these words; several are parted by `, `. */
   before?: string
   code: number
 }
@@ -157,7 +157,7 @@ export const badInputs: BadInput[] = [
   { name: 'a store that is no URL', words: 'get clusters', env: { HOLDFAST_STATE_STORE: 'store' }, code: 2 },
   { name: 'a cluster that is not there', words: 'update cluster tyr', before: 'try', code: 2 },
   { name: 'no cluster at all', words: 'validate cluster', code: 2 },
-  { name: 'one of several clusters', words: 'get machines', before: 'try two', code: 2 },
+  { name: 'one of several clusters', words: 'get machines', before: 'try, two', code: 2 },
   { name: 'a deletion without a name', words: 'delete cluster --yes', before: 'try', code: 2 },
   { name: 'a deletion of what is not there', words: 'delete cluster tyr --yes', before: 'try', code: 2 },
   { name: 'a name that is taken', words: 'create cluster try', before: 'try', code: 4 },
@@ -165,6 +165,13 @@ export const badInputs: BadInput[] = [
     name: 'another number of masters',
     words: 'up try --masters 5 --zones a,b,c,d,e',
     before: 'try',
+    code: 2,
+  },
+  { name: 'a number of workers that is none', words: 'up try --workers x', before: 'try', code: 2 },
+  {
+    name: 'a cluster that is not this machine’s',
+    words: 'up hacluster.example.com --masters 3',
+    before: 'hacluster.example.com --cloud aws --zones us-west-2a,us-west-2b,us-west-2c',
     code: 2,
   },
   {
