@@ -62,7 +62,10 @@ export function openOperation(options: OperationOptions): Operation {
   const agent = once(async () => {
     if (probes.agent) return probes.agent()
     const { bundleAgent } = await import('../assets/agent-bundle.ts')
-    return bundleAgent(agentEntry, home.cache)
+    return bundleAgent(agentEntry, home.cache).catch((error: unknown) => {
+      // A Ctrl-C of the terminal reaches esbuild as well.
+      throw options.stop.aborted ? interrupted('Go on with the same command.') : error
+    })
   })
   const assetsOf = new Map<string, Promise<MachineAssets>>()
   const resolve = async (kubernetesVersion: string): Promise<MachineAssets> => {
@@ -120,11 +123,16 @@ export function openOperation(options: OperationOptions): Operation {
 /** Stops here, between two steps, when the user asked for it. */
 export function throwIfStopped(operation: Operation, cluster: string): void {
   if (!operation.stop.aborted) return
-  throw new HoldfastError('interrupted', 'Stopped, as asked. Everything made so far is kept.', {
-    remedy: `Go on with the same command, or remove it all with \`holdfast delete cluster ${cluster} --yes\`.`,
+  throw interrupted(
+    `Go on with the same command, or remove it all with \`holdfast delete cluster ${cluster} --yes\`.`,
+  )
+}
+
+const interrupted = (remedy: string) =>
+  new HoldfastError('interrupted', 'Stopped, as asked. Everything made so far is kept.', {
+    remedy,
     exitCode: 130,
   })
-}
 
 /** Where to read on when something does not come up. */
 export const logsHint = ({ home }: Operation, cluster: string): string =>
