@@ -7,6 +7,9 @@ export const ports = {
   },
 } as const
 
+/** What every module of assets/modules asks for. */
+export const leastGo = '1.26'
+
 export const kubernetes = {
   defaultVersion: '1.36.3',
   supportedVersions: ['1.36.3'],

@@ -146,13 +146,14 @@ export const pauseRecipe = (versions: ComponentVersions): Recipe => {
     version: versions.pause,
     title: `pause ${versions.pause}`,
     ingredients: [...flags, createHash('sha256').update(readFileSync(source)).digest('hex')],
-    build: async (dir) => {
+    build: async (dir, { stop }) => {
       const out = join(dir, 'pause')
       await runCommand('gcc', [...flags, '-o', out, source], {
         timeoutMs: 60_000,
+        stop,
         remedy: 'Install gcc and libc6-dev.',
       })
-      await runCommand('strip', [out], { timeoutMs: 60_000, remedy: 'Install binutils.' })
+      await runCommand('strip', [out], { timeoutMs: 60_000, stop, remedy: 'Install binutils.' })
     },
   }
 }
@@ -225,5 +226,5 @@ export const templateRecipe = (versions: ComponentVersions, images: Asset, bin: 
   title: 'Images imported',
   derived: true,
   ingredients: ['template 2', ...inputs(images), `containerd ${versions.containerd}`],
-  build: (dir, { progress }) => prepareTemplate({ binDir: bin.dir, imagesDir: images.dir }, dir, progress),
+  build: (dir, making) => prepareTemplate({ binDir: bin.dir, imagesDir: images.dir }, dir, making),
 })

@@ -1,3 +1,4 @@
+import type { Result } from 'execa'
 import { HoldfastError } from '../errors.ts'
 
 export interface CommandOptions {
@@ -8,6 +9,10 @@ export interface CommandOptions {
   timeoutMs: number
   /** The kernel ends the program and its children when this process ends, however it ends. */
   dieWithParent?: boolean
+  /** It goes on when this process ends: what is worse half done than done. */
+  outlives?: boolean
+  /** Ends the program and all it started. */
+  stop?: AbortSignal | undefined
   /** Called with each line of both outputs while it runs. */
   onLine?: (line: string) => void
   /** What to do when it fails. */
@@ -15,9 +20,18 @@ export interface CommandOptions {
 }
 
 const outputLimitChars = 2000
+/** What was asked to end gets this long to put its things in order. */
+const killAfterMs = 5_000
+
+/** Process groups that end with this process. */
+const groups = new Set<number>()
+process.on('exit', () => {
+  for (const group of groups) signalGroup(group, 'SIGKILL')
+})
 
 /**
- * Runs a program of the host and returns its standard output.
+ * Runs a program of the host and returns its standard output. Its process group is its own: a Ctrl-C
+ * of the terminal is for this process, which decides what it means.
  * Throws `asset-command-failed` with the end of what it wrote, `asset-command-missing` where it is not there.
  */
 export async function runCommand(
@@ -26,6 +40,7 @@ export async function runCommand(
   options: CommandOptions,
 ): Promise<string> {
   const { execa } = await import('execa')
+  options.stop?.throwIfAborted()
   const [file, ...rest] = [...(options.dieWithParent ? boundToParent() : []), program, ...args]
   const child = execa(file ?? program, rest, {
     ...(options.cwd ? { cwd: options.cwd } : {}),
@@ -33,14 +48,28 @@ export async function runCommand(
     stdin: 'ignore',
     all: true,
     reject: false,
+    detached: true,
     timeout: options.timeoutMs,
     maxBuffer: 20_000_000,
   })
-  const { onLine } = options
-  if (onLine) {
-    for await (const line of child.iterable({ from: 'all' })) onLine(String(line))
+  const ended = watchGroup(child.pid, options)
+  try {
+    const { onLine } = options
+    if (onLine) {
+      for await (const line of child.iterable({ from: 'all' })) onLine(String(line))
+    }
+    return outputOf(await child, program, args, options)
+  } finally {
+    ended()
   }
-  const result = await child
+}
+
+function outputOf(
+  result: Result<{ all: true; reject: false }>,
+  program: string,
+  args: readonly string[],
+  options: CommandOptions,
+): string {
   if (!result.failed) return result.stdout
   const written = (result.all ?? '').trim().slice(-outputLimitChars)
   const missing = result.code === 'ENOENT' || result.exitCode === 127
@@ -54,6 +83,33 @@ export async function runCommand(
     `${program} ${args[0] ?? ''} ${ending}${written ? `: ${written}` : '.'}`,
     { cause: result, ...(options.remedy ? { remedy: options.remedy } : {}) },
   )
+}
+
+/** Passes `stop` on to a process group, and its end on to whatever is left of it. */
+function watchGroup(group: number | undefined, { stop, outlives }: CommandOptions): () => void {
+  if (group === undefined) return () => {}
+  let timer: NodeJS.Timeout | undefined
+  const end = () => {
+    signalGroup(group, 'SIGTERM')
+    timer = setTimeout(() => signalGroup(group, 'SIGKILL'), killAfterMs)
+  }
+  stop?.addEventListener('abort', end)
+  if (!outlives) groups.add(group)
+  return () => {
+    stop?.removeEventListener('abort', end)
+    groups.delete(group)
+    if (!timer) return
+    clearTimeout(timer)
+    signalGroup(group, 'SIGKILL')
+  }
+}
+
+function signalGroup(group: number, signal: 'SIGTERM' | 'SIGKILL'): void {
+  try {
+    process.kill(-group, signal)
+  } catch {
+    // All of it has ended.
+  }
 }
 
 /**

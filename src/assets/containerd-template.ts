@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { HoldfastError } from '../errors.ts'
 import { runCommand } from './command.ts'
+import type { Making } from './recipe.ts'
 
 const startTimeoutMs = 30_000
 const stopTimeoutMs = 20_000
@@ -26,7 +27,7 @@ export interface TemplateSources {
 export async function prepareTemplate(
   sources: TemplateSources,
   dir: string,
-  progress: (detail: string) => void,
+  { progress, stop }: Pick<Making, 'progress' | 'stop'>,
 ): Promise<void> {
   const work = await mkdtemp(join(tmpdir(), 'holdfast-containerd-'))
   const socket = join(work, 'containerd.sock')
@@ -36,6 +37,8 @@ export async function prepareTemplate(
   const bound = ['--pdeathsig', 'TERM', join(sources.binDir, 'containerd'), ...args]
   const child = spawn('setpriv', bound, {
     stdio: ['ignore', 'ignore', 'pipe'],
+    // A Ctrl-C of the terminal must not end it in the middle of an import.
+    detached: true,
     env: { ...process.env, PATH: `${sources.binDir}:${process.env.PATH ?? ''}` },
   })
   let written = ''
@@ -50,6 +53,7 @@ export async function prepareTemplate(
     await untilAnswers(child, ctr, () => written)
     const archives = (await readdir(sources.imagesDir)).filter((name) => name.endsWith('.tar')).sort()
     for (const [index, archive] of archives.entries()) {
+      stop?.throwIfAborted()
       progress(`importing image ${index + 1} of ${archives.length}`)
       await ctr('images', 'import', '--snapshotter', 'overlayfs', join(sources.imagesDir, archive))
     }

@@ -12,6 +12,8 @@ export interface DownloadOptions {
   env: NodeJS.ProcessEnv
   progress?: (detail: string) => void
   attempts?: number
+  /** Ends the download; what was received is kept. */
+  stop?: AbortSignal | undefined
 }
 
 const redirectLimit = 5
@@ -74,7 +76,8 @@ export async function downloadFile(
 async function receive(url: string, part: string, options: DownloadOptions): Promise<void> {
   const have = await sizeOf(part)
   const headers: Record<string, string> = have > 0 ? { range: `bytes=${have}-` } : {}
-  const signal = AbortSignal.timeout(fileTimeoutMs)
+  const late = AbortSignal.timeout(fileTimeoutMs)
+  const signal = options.stop ? AbortSignal.any([options.stop, late]) : late
   const response = await open(url, options, headers, signal)
   // 416: the part is already the whole file.
   if (response.statusCode === 416 && have > 0) {
@@ -149,7 +152,7 @@ async function withAttempts<T>(url: string, options: DownloadOptions, action: ()
       return await action()
     } catch (error) {
       const final = error instanceof HoldfastError && error.code === 'download-refused'
-      if (final || attempt >= attempts) {
+      if (final || attempt >= attempts || options.stop?.aborted) {
         throw new HoldfastError('download-failed', `${url} could not be downloaded: ${messageOf(error)}`, {
           remedy: 'Check the connection and HTTPS_PROXY, or name a bundle made by `holdfast assets bundle`.',
           cause: error,

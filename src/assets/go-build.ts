@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { leastGo } from '../constants.ts'
 import { runCommand } from './command.ts'
 import type { Making } from './recipe.ts'
 import { architecture } from './versions.ts'
@@ -69,6 +70,7 @@ export async function goBuild(build: GoBuild, dir: string, making: Making): Prom
     },
     timeoutMs: buildTimeoutMs,
     dieWithParent: true,
+    stop: making.stop,
     onLine: (line) => {
       if (line.startsWith('go: downloading')) downloaded++
       else if (/^[\w.~-]+(\/[\w.~-]+)*$/.test(line)) compiled++
@@ -76,8 +78,7 @@ export async function goBuild(build: GoBuild, dir: string, making: Making): Prom
       const modules = downloaded > 0 ? `downloaded ${downloaded} modules, ` : ''
       making.progress(`${modules}compiled ${compiled} packages`)
     },
-    remedy:
-      'Install Go 1.26 or newer and run the command again, or name a bundle made by `holdfast assets bundle` on another machine.',
+    remedy: `Install Go ${leastGo} or newer and run the command again, or name a bundle made by \`holdfast assets bundle\` on another machine.`,
   })
   for (const [from, to] of Object.entries(build.renames ?? {})) await rename(join(dir, from), join(dir, to))
 }

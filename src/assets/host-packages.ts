@@ -1,4 +1,5 @@
-import { access, constants } from 'node:fs/promises'
+import { access, constants, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { delimiter, isAbsolute, join } from 'node:path'
 import { HoldfastError } from '../errors.ts'
 import { asStep, type Report } from '../events.ts'
@@ -97,19 +98,47 @@ export async function installMissing(
     await runCommand('apt-get', ['update', ...patience], { env: quiet, timeoutMs: updateTimeoutMs }).catch(
       (error: Error) => report({ type: 'warning', message: error.message }),
     )
-    progress('installing')
-    await runCommand('apt-get', ['install', ...patience, '-y', '--no-install-recommends', ...packages], {
-      env: quiet,
-      timeoutMs: installTimeoutMs,
-      onLine: (line) => {
-        if (/^(Unpacking|Setting up) /.test(line)) progress(line)
-      },
-      remedy: `Install ${packages.join(' ')} yourself and run the command again.`,
-    })
+    await install(packages, ['install', ...patience, '-y', '--no-install-recommends'], quiet, progress)
   })
   const still = await missingPackages(wanted, env)
   if (still.length > 0) throw notInstallable(still, 'they are missing after their installation', packages)
   return packages
+}
+
+/**
+ * An installation that is killed half way leaves a host that somebody has to mend. So it goes on
+ * should this process end, and writes to a file: a broken pipe would kill it just as well.
+ */
+async function install(
+  packages: readonly string[],
+  words: readonly string[],
+  env: NodeJS.ProcessEnv,
+  progress: (detail: string) => void,
+): Promise<void> {
+  progress('installing')
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-apt-'))
+  const log = join(folder, 'log')
+  const written = () => readFile(log, 'utf8').catch(() => '')
+  const follow = setInterval(async () => {
+    const line = (await written()).split('\n').findLast((text) => /^(Unpacking|Setting up) /.test(text))
+    if (line) progress(line)
+  }, 1_000)
+  try {
+    await runCommand('sh', ['-c', 'exec apt-get "$@" >"$HOLDFAST_LOG" 2>&1', 'sh', ...words, ...packages], {
+      env: { ...env, HOLDFAST_LOG: log },
+      timeoutMs: installTimeoutMs,
+      outlives: true,
+    })
+  } catch (error) {
+    throw new HoldfastError(
+      'asset-command-failed',
+      `apt-get install failed: ${(await written()).trim().slice(-2_000)}`,
+      { remedy: `Install ${packages.join(' ')} yourself and run the command again.`, cause: error },
+    )
+  } finally {
+    clearInterval(follow)
+    await rm(folder, { recursive: true, force: true })
+  }
 }
 
 const notInstallable = (missing: readonly HostPackage[], why: string, packages: readonly string[]) =>

@@ -84,7 +84,7 @@ export const machineRootRecipe: Recipe = {
   version: suite,
   title: `Machine root (Debian ${suite})`,
   ingredients: [JSON.stringify({ packages, excluded, masked, directories, files, removed })],
-  build: async (dir, { env, progress }) => {
+  build: async (dir, { env, progress, stop }) => {
     const mirror = env.HOLDFAST_DEBIAN_MIRROR
     let unpacked = 0
     progress('downloading packages')
@@ -104,6 +104,7 @@ export const machineRootRecipe: Recipe = {
         env,
         timeoutMs: bootstrapTimeoutMs,
         dieWithParent: true,
+        stop,
         onLine: (line) => {
           if (line.startsWith('Setting up ')) progress(`${++unpacked} packages set up`)
         },

@@ -28,6 +28,8 @@ export interface Recipe {
 export interface Making {
   readonly env: NodeJS.ProcessEnv
   readonly progress: (detail: string) => void
+  /** Ends what takes long. */
+  readonly stop?: AbortSignal | undefined
 }
 
 export interface AssetContext {
@@ -35,6 +37,8 @@ export interface AssetContext {
   readonly report: Report
   readonly env: NodeJS.ProcessEnv
   readonly bundle?: Bundle
+  /** Asked to end: nothing is begun any more, and what is being made is dropped. */
+  readonly stop?: AbortSignal | undefined
   /** Read and compare every file of what is in the cache. */
   readonly verify?: boolean
   /** The official sites that can be reached; asked at most once. */
@@ -58,16 +62,37 @@ export async function obtain(recipe: Recipe, context: AssetContext): Promise<Ass
   const cached = await look()
   if (cached) return cached
   return asStep(context.report, `asset-${recipe.name}`, recipe.title, (detail) =>
-    paceProgress(detail, async (progress) => {
-      const onWait = (holder?: number) => progress(`waiting for process ${holder ?? 'unknown'}`)
-      const lock = join(context.cache, 'locks', `${recipe.name}-${id.key}`)
-      return withLock(lock, { onWait }, async () => {
-        const meanwhile = await look()
-        if (meanwhile) return meanwhile
-        return publishAsset(context.cache, id, (dir) => make(recipe, id, dir, context, progress))
-      })
-    }),
+    paceProgress(detail, (progress) =>
+      stoppable(recipe, context, async () => {
+        const onWait = (holder?: number) => {
+          context.stop?.throwIfAborted()
+          progress(`waiting for process ${holder ?? 'unknown'}`)
+        }
+        const lock = join(context.cache, 'locks', `${recipe.name}-${id.key}`)
+        return withLock(lock, { onWait }, async () => {
+          const meanwhile = await look()
+          if (meanwhile) return meanwhile
+          return publishAsset(context.cache, id, (dir) => make(recipe, id, dir, context, progress))
+        })
+      }),
+    ),
   )
+}
+
+/** Whatever goes wrong after the user asked to stop goes wrong because of that. */
+async function stoppable<T>(recipe: Recipe, { stop }: AssetContext, action: () => Promise<T>): Promise<T> {
+  try {
+    stop?.throwIfAborted()
+    return await action()
+  } catch (error) {
+    if (!stop?.aborted) throw error
+    const message = `Stopped, as asked. ${recipe.title} is begun again next time; what was finished before is kept.`
+    throw new HoldfastError('interrupted', message, {
+      remedy: 'Go on with the same command.',
+      exitCode: 130,
+      cause: error,
+    })
+  }
 }
 
 async function make(
@@ -82,7 +107,7 @@ async function make(
     if (await context.bundle.extract(id, dir)) return 'bundle'
   }
   if (recipe.release && (await downloaded(recipe.release, recipe, dir, context, progress))) return 'official'
-  await recipe.build(dir, { env: context.env, progress })
+  await recipe.build(dir, { env: context.env, progress, stop: context.stop })
   return 'built'
 }
 
@@ -98,10 +123,11 @@ async function downloaded(
   if (!base) return false
   try {
     const downloads = join(context.cache, 'downloads')
-    await fetchRelease(release, base, dir, { downloads, env: context.env, progress })
+    await fetchRelease(release, base, dir, { downloads, env: context.env, progress, stop: context.stop })
     return true
   } catch (error) {
     if (!(error instanceof HoldfastError) || error.code !== 'download-failed') throw error
+    context.stop?.throwIfAborted()
     for (const name of await readdir(dir)) await rm(join(dir, name), { recursive: true })
     context.report({ type: 'warning', message: `${error.message} Building ${recipe.title} instead.` })
     return false

@@ -28,6 +28,8 @@ export interface AssetOptions {
   /** `Home.cache`. */
   cache: string
   report: Report
+  /** Asked to end; see `AssetContext`. */
+  stop?: AbortSignal
   /** A file made by `bundleAssets`. */
   bundle?: string
   /** Default: this process's. Proxies, Go's settings and HOLDFAST_DEBIAN_MIRROR are read from it. */
@@ -91,6 +93,7 @@ export async function assetContext(options: AssetOptions): Promise<AssetContext>
   return {
     cache: options.cache,
     report: options.report,
+    stop: options.stop,
     env,
     verify: options.verify ?? false,
     ...(bundle ? { bundle } : {}),

@@ -22,13 +22,23 @@ export async function declareFromFlags(cli: Cli, flags: ClusterFlags): Promise<D
   return accepted(declarationFromFlags(flags, { hostRoutes: await hostRoutes(cli) }))
 }
 
-/** The flags of `up` on top of what is declared already: only the number of workers may differ. */
+/**
+ * The flags of `up` on top of what is declared already: only the number of workers may differ.
+ * @throws InvalidInputError also for a cluster that is not this machine's.
+ */
 export async function declareAgain(existing: Declaration, flags: ClusterFlags): Promise<DeclaredInput> {
+  const { metadata, spec } = existing.cluster
+  if (spec.cloud !== 'local') {
+    throw new InvalidInputError(
+      `${metadata.name} is declared on the cloud ${spec.cloud}; up is for clusters on this machine`,
+      [],
+      `Go on with \`holdfast update cluster ${metadata.name}\`, or give a new cluster another name.`,
+    )
+  }
   const { repeatUp } = await import('../spec/repeat-up.ts')
-  return accepted(
-    repeatUp(existing, flags),
-    `${existing.cluster.metadata.name} is there already, and is different`,
-  )
+  const result = repeatUp(existing, flags)
+  const heading = result.differs ? 'is there already, and is different' : 'cannot be changed like this'
+  return accepted(result, `${metadata.name} ${heading}`)
 }
 
 /** @throws InvalidInputError with every problem of the file, each with its line and column. */

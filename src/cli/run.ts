@@ -1,5 +1,6 @@
 import type { CommanderError } from 'commander'
 import { type HoldfastError, InvalidInputError } from '../errors.ts'
+import { refusedToUser } from '../permission.ts'
 import { type Cli, createCli } from './context.ts'
 import { exitCodes } from './exit-codes.ts'
 import { errorAsData, exitCodeOf, formatError } from './format-error.ts'
@@ -24,7 +25,9 @@ export async function runCli(argv: readonly string[], io: Io): Promise<number> {
 
 function fail(cli: Cli, argv: readonly string[], thrown: unknown): number {
   if (isHelp(thrown)) return thrown.exitCode === 0 ? exitCodes.ok : exitCodes.badInput
-  const error = isCommanderError(thrown) ? usageError(thrown) : thrown
+  const error = isCommanderError(thrown)
+    ? usageError(thrown)
+    : (refusedToUser('Something that this command needs', thrown) ?? thrown)
   if (wantsJson(argv)) {
     cli.io.out(`${JSON.stringify({ error: errorAsData(error) }, undefined, 2)}\n`)
   } else {

@@ -59,9 +59,12 @@ function headline({ cluster, steps }: ShownPlan, state: PlanState): string {
 
 function nextStep({ cluster, problems }: ShownPlan, state: PlanState): string {
   if (state === 'deletion') return `Really remove it with: holdfast delete cluster ${cluster} --yes`
-  if (!problems.some((problem) => problem.severity === 'error')) {
-    return `Carry it out with: holdfast update cluster ${cluster} --yes`
-  }
+  const carryOut = `holdfast update cluster ${cluster} --yes`
+  const errors = problems.filter((problem) => problem.severity === 'error')
+  if (errors.length === 0) return `Carry it out with: ${carryOut}`
+  // What this machine lacks is no fault of the declaration.
+  if (errors.every(({ path }) => path.startsWith('host.')))
+    return `Mend the errors above on this machine, then carry it out with: ${carryOut}`
   return [
     'The errors above must be mended before it can be carried out:',
     `  holdfast get cluster ${cluster} -o yaml >cluster.yaml   (change it, then)`,

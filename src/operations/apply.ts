@@ -9,7 +9,7 @@ import { type Journal, openJournal } from './journal.ts'
 import { withOperationLock } from './lock.ts'
 import { type Operation, throwIfStopped } from './operation.ts'
 import { type Plan, planCluster } from './plan.ts'
-import { prepareMachine } from './prepare.ts'
+import { fetchAssets } from './prepare.ts'
 
 /** A declaration that changes more often than this while it is being applied is left to its editors. */
 const planAttempts = 5
@@ -48,7 +48,7 @@ async function carryOut(operation: Operation, plan: Plan, lock: HeldLock): Promi
   // Machines read their authorities from the store as soon as they boot.
   await ensureClusterPki(store, cluster)
   if (plan.steps.length === 0) return
-  await prepareMachine(operation, declared.declaration.cluster)
+  await fetchAssets(operation, declared.declaration.cluster)
   const journal = await openJournal(store, cluster, 'update')
   try {
     await journal.planned(plan.steps)

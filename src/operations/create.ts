@@ -20,20 +20,26 @@ export async function createCluster(operation: Operation, declaration: Declarati
   if (await store.get(keys.clusterSpec(cluster))) throw clusterExists(cluster)
   await withOperationLock(operation, cluster, async () => {
     if (await store.get(keys.clusterSpec(cluster))) throw clusterExists(cluster)
-    const journal = await openJournal(store, cluster, 'create')
-    const groups = declaration.groups.map((group) => ({
-      group,
-      key: keys.group(cluster, group.metadata.name),
-    }))
-    await dropOtherGroups(
-      store,
-      cluster,
-      groups.map(({ key }) => key),
-    )
-    for (const { key, group } of groups) await store.put(key, writeGroup(group))
-    await store.put(keys.clusterSpec(cluster), writeCluster(declaration.cluster), { ifAbsent: true })
-    await journal.end()
+    await writeFirst(operation, declaration)
   })
+}
+
+/** Writes a declaration that is not there yet. Hold the operation lock. */
+export async function writeFirst({ store }: Operation, declaration: Declaration): Promise<void> {
+  const cluster = declaration.cluster.metadata.name
+  const journal = await openJournal(store, cluster, 'create')
+  const groups = declaration.groups.map((group) => ({
+    group,
+    key: keys.group(cluster, group.metadata.name),
+  }))
+  await dropOtherGroups(
+    store,
+    cluster,
+    groups.map(({ key }) => key),
+  )
+  for (const { key, group } of groups) await store.put(key, writeGroup(group))
+  await store.put(keys.clusterSpec(cluster), writeCluster(declaration.cluster), { ifAbsent: true })
+  await journal.end()
 }
 
 /** @throws InvalidInputError when the cloud could not hold this cluster, naming every reason. */

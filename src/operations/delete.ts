@@ -25,14 +25,13 @@ export async function planDeletion(operation: Operation, cluster: string): Promi
  */
 export async function deleteCluster(operation: Operation, cluster: string): Promise<void> {
   const cloud = await cloudOf(operation, cluster)
-  await withOperationLock(operation, cluster, async () => {
+  await withOperationLock(operation, cluster, async (lock) => {
     await removeEverything(operation, cloud, cluster)
     await removeKubeconfig(operation, cluster)
     await forgetCredentials(operation.home, cluster)
     await removeFromStore(operation, cluster)
+    await lock.remove()
   })
-  // The lock gives itself back by a last write.
-  await operation.store.delete(keys.lock(cluster, 'operation'))
 }
 
 async function removeEverything(operation: Operation, cloud: Cloud, cluster: string): Promise<void> {

@@ -10,6 +10,7 @@ export async function kubectlBinary(operation: Operation, cluster: string): Prom
     kubernetesVersion: declaration.cluster.spec.kubernetesVersion,
     cache: operation.home.cache,
     report: operation.report,
+    stop: operation.stop,
   })
   return join(assets.binDir, 'kubectl')
 }

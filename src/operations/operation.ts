@@ -23,8 +23,6 @@ export interface Operation {
   agent(): Promise<{ path: string; sha256: string }>
   /** What machines are made from, fetched or built where it is missing, after the host's own packages; once. */
   assets(kubernetesVersion: string): Promise<MachineAssets>
-  /** What this machine lacks to hold a cluster. */
-  preflight(): Promise<Problem[]>
 }
 
 /** The user's kubeconfig files, and whose they are under sudo. */
@@ -64,7 +62,10 @@ export function openOperation(options: OperationOptions): Operation {
   const agent = once(async () => {
     if (probes.agent) return probes.agent()
     const { bundleAgent } = await import('../assets/agent-bundle.ts')
-    return bundleAgent(agentEntry, home.cache)
+    return bundleAgent(agentEntry, home.cache).catch((error: unknown) => {
+      // A Ctrl-C of the terminal reaches esbuild as well.
+      throw options.stop.aborted ? interrupted('Go on with the same command.') : error
+    })
   })
   const assetsOf = new Map<string, Promise<MachineAssets>>()
   const resolve = async (kubernetesVersion: string): Promise<MachineAssets> => {
@@ -74,7 +75,7 @@ export function openOperation(options: OperationOptions): Operation {
     ])
     await installMissing(report)
     const [resolved, bundle] = await Promise.all([
-      resolveAssets({ kubernetesVersion, cache: home.cache, report }),
+      resolveAssets({ kubernetesVersion, cache: home.cache, report, stop: options.stop }),
       agent(),
     ])
     const { machineRoot, binDir, cniDir, containerdTemplate, nodeBinary } = resolved
@@ -116,22 +117,22 @@ export function openOperation(options: OperationOptions): Operation {
     localCloud,
     agent,
     assets,
-    async preflight() {
-      if (probes.preflight) return probes.preflight()
-      const { preflight } = await import('../clouds/local/preflight.ts')
-      return preflight(home)
-    },
   }
 }
 
 /** Stops here, between two steps, when the user asked for it. */
 export function throwIfStopped(operation: Operation, cluster: string): void {
   if (!operation.stop.aborted) return
-  throw new HoldfastError('interrupted', 'Stopped, as asked. Everything made so far is kept.', {
-    remedy: `Go on with the same command, or remove it all with \`holdfast delete cluster ${cluster} --yes\`.`,
+  throw interrupted(
+    `Go on with the same command, or remove it all with \`holdfast delete cluster ${cluster} --yes\`.`,
+  )
+}
+
+const interrupted = (remedy: string) =>
+  new HoldfastError('interrupted', 'Stopped, as asked. Everything made so far is kept.', {
+    remedy,
     exitCode: 130,
   })
-}
 
 /** Where to read on when something does not come up. */
 export const logsHint = ({ home }: Operation, cluster: string): string =>

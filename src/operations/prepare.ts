@@ -1,15 +1,12 @@
 import { InvalidInputError } from '../errors.ts'
-import type { ClusterSpec } from '../spec/types.ts'
+import type { ClusterSpec, Declaration } from '../spec/types.ts'
 import type { Operation } from './operation.ts'
 
-/**
- * Makes this machine ready to hold a cluster: checks it, installs the packages that are missing, gets
- * or builds what machines are made from.
- * @throws InvalidInputError naming everything that this machine lacks, in one list; nothing was changed.
- */
-export async function prepareMachine(operation: Operation, cluster: ClusterSpec): Promise<void> {
-  if (cluster.spec.cloud !== 'local') return
-  const problems = await operation.preflight()
+/** @throws InvalidInputError naming everything that this machine lacks, in one list; nothing was changed. */
+export async function checkMachine(operation: Operation, declaration: Declaration): Promise<void> {
+  const { cloud: kind } = declaration.cluster.spec
+  if (kind !== 'local') return
+  const problems = await (await operation.cloud(kind)).check(declaration)
   for (const problem of problems) {
     if (problem.severity === 'warning') operation.report({ type: 'warning', message: problem.message })
   }
@@ -20,5 +17,9 @@ export async function prepareMachine(operation: Operation, cluster: ClusterSpec)
       'Nothing was changed.',
     )
   }
-  await operation.assets(cluster.spec.kubernetesVersion)
+}
+
+/** Packages of this machine that are missing, and what machines are made from. */
+export async function fetchAssets(operation: Operation, cluster: ClusterSpec): Promise<void> {
+  if (cluster.spec.cloud === 'local') await operation.assets(cluster.spec.kubernetesVersion)
 }

@@ -1,59 +1,94 @@
-import { HoldfastError, messageOf } from '../errors.ts'
+import { HoldfastError, InvalidInputError, messageOf } from '../errors.ts'
 import type { Declaration } from '../spec/types.ts'
+import { keys } from '../store/keys.ts'
+import { checkWritable } from '../store/open.ts'
 import { applyCluster } from './apply.ts'
-import { createCluster } from './create.ts'
+import { writeFirst } from './create.ts'
 import { tryReadDeclared } from './declared.ts'
 import { exportKubeconfig } from './export-kubeconfig.ts'
 import { withOperationLock } from './lock.ts'
 import { logsHint, type Operation } from './operation.ts'
-import { prepareMachine } from './prepare.ts'
+import { checkMachine, fetchAssets } from './prepare.ts'
 import { writeDeclared } from './replace.ts'
 import { validateCluster } from './validate.ts'
 
 /**
+ * What `up` is to declare, given what is declared already.
+ * @throws InvalidInputError when that is something else, and not to be changed by `up`.
+ */
+export type Wanted = (existing: Declaration | undefined) => Promise<Declaration>
+
+/**
  * Brings a cluster up: declares it where it is not declared yet, carries out its plan, and waits
  * until every check passes. Run again it changes nothing; killed at any moment and run again, it
- * completes. What was made is kept when it fails.
- * @throws HoldfastError `cluster-not-ready` with the condition it waited for and the last reason.
+ * completes. What was made is kept when it fails, and the error says so and where the logs are.
+ * @throws HoldfastError `cluster-not-ready` with the conditions it waited for and their last reasons.
  */
 export async function up(
   operation: Operation,
-  declaration: Declaration,
+  cluster: string,
+  wanted: Wanted,
   options: { timeoutMs: number },
 ): Promise<{ context: string; changed: boolean }> {
-  const cluster = declaration.cluster.metadata.name
-  await prepareMachine(operation, declaration.cluster)
-  const declaredNow = await declare(operation, cluster, declaration)
-  const plan = await applyCluster(operation, cluster)
-  const changed = declaredNow || plan.steps.length > 0
+  const existing = await tryReadDeclared(operation.store, cluster)
+  const declaration = await wanted(existing?.declaration)
+  await checkMachine(operation, declaration)
   try {
+    await fetchAssets(operation, declaration.cluster)
+    const declaredNow = await declare(operation, cluster, wanted)
+    const plan = await applyCluster(operation, cluster)
     await validateCluster(operation, cluster, { waitMs: options.timeoutMs, mustPass: true })
+    const { context } = await exportKubeconfig(operation, cluster)
+    return { context, changed: declaredNow || plan.steps.length > 0 }
   } catch (error) {
-    if (error instanceof HoldfastError && error.exitCode === 130) throw error
-    throw new HoldfastError('cluster-not-ready', messageOf(error), {
-      remedy: `Everything was kept. ${logsHint(operation, cluster)} The same command goes on from here; \`holdfast delete cluster ${cluster} --yes\` removes it.`,
-      exitCode: 3,
-      cause: error,
-    })
+    throw await withWhatIsKept(operation, cluster, error)
   }
-  const { context } = await exportKubeconfig(operation, cluster)
-  return { context, changed }
 }
 
-/** @returns whether anything was written. */
-async function declare(operation: Operation, cluster: string, declaration: Declaration): Promise<boolean> {
-  if (!(await tryReadDeclared(operation.store, cluster))) {
-    try {
-      await createCluster(operation, declaration)
-      return true
-    } catch (error) {
-      // Another `up` of the same name was quicker: what it declared is compared below.
-      if (!(error instanceof HoldfastError && error.code === 'cluster-exists')) throw error
-    }
-  }
+/**
+ * The same error, with what it left behind and how to go on. Bad input and interruptions say that
+ * themselves.
+ */
+async function withWhatIsKept(operation: Operation, cluster: string, error: unknown): Promise<unknown> {
+  const known = error instanceof HoldfastError ? error : undefined
+  if (known instanceof InvalidInputError || known?.exitCode === 130) return error
+  const notReady = known?.code === 'checks-not-passed'
+  const remedies = [
+    known
+      ? known.remedy
+      : 'This is not an error Holdfast expected; HOLDFAST_DEBUG=1 shows where it happened.',
+    await keptText(operation, cluster),
+  ]
+  return new HoldfastError(notReady ? 'cluster-not-ready' : (known?.code ?? 'unexpected'), messageOf(error), {
+    // That of the checks names commands that the text about what is kept has too.
+    remedy: remedies
+      .slice(notReady ? 1 : 0)
+      .filter(Boolean)
+      .join(' '),
+    exitCode: known?.exitCode ?? 1,
+    cause: error,
+  })
+}
+
+async function keptText(operation: Operation, cluster: string): Promise<string> {
+  const isDeclared = await operation.store.get(keys.clusterSpec(cluster)).then(Boolean, () => true)
+  return isDeclared
+    ? `Everything was kept. ${logsHint(operation, cluster)} The same command goes on from here; \`holdfast delete cluster ${cluster} --yes\` removes it.`
+    : 'Nothing is declared yet, and what was prepared was kept: the same command goes on from here.'
+}
+
+/**
+ * Preparing this machine may take long, and others may have declared the cluster or changed it
+ * since: what counts is what is declared under the lock.
+ * @returns whether anything was written.
+ */
+async function declare(operation: Operation, cluster: string, wanted: Wanted): Promise<boolean> {
+  await checkWritable(operation.store)
   return withOperationLock(operation, cluster, async () => {
     const declared = await tryReadDeclared(operation.store, cluster)
-    if (!declared) return false
-    return writeDeclared(operation, declared, declaration)
+    const declaration = await wanted(declared?.declaration)
+    if (declared) return writeDeclared(operation, declared, declaration)
+    await writeFirst(operation, declaration)
+    return true
   })
 }

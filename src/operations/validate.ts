@@ -8,7 +8,7 @@ import { type Operation, throwIfStopped } from './operation.ts'
 
 /**
  * Runs every check, all side by side, or waits until all pass.
- * @throws HoldfastError `checks-not-passed` when `mustPass` and the time is over.
+ * @throws HoldfastError `checks-not-passed` when `mustPass` and the time is over, be it none at all.
  */
 export async function validateCluster(
   operation: Operation,
@@ -20,7 +20,7 @@ export async function validateCluster(
   const credentials = await operatorCredentials(operation, cluster)
   const context = createCheckContext({ cloud, declaration, credentials })
   try {
-    if (options.waitMs === 0) return await runChecks(clusterChecks, context)
+    if (options.waitMs === 0 && !options.mustPass) return await runChecks(clusterChecks, context)
     return await waitForChecks(clusterChecks, context, {
       timeoutMs: options.waitMs,
       report: operation.report,

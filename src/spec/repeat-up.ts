@@ -16,13 +16,14 @@ function changeText({ path, from, to }: Difference): string {
 /**
  * `up` for a cluster that is declared already: flags that are not given keep what is there, the
  * number of workers may differ, and any other difference is refused by name.
- * The declaration is the existing one with the new number of workers.
+ * The declaration is the existing one with the new number of workers. `differs` where the flags are
+ * right in themselves.
  */
 export function repeatUp(
   existing: Declaration,
   flags: ClusterFlags,
   circumstances: Circumstances = {},
-): FlagsResult {
+): FlagsResult & { differs?: true } {
   const { spec, metadata } = existing.cluster
   const masters = existing.groups.filter((group) => group.spec.role === 'master')
   const nodes = existing.groups.find((group) => group.spec.role === 'node' && group.metadata.name === 'nodes')
@@ -64,7 +65,7 @@ export function repeatUp(
         'Leave that flag out, or give a new cluster a name of its own: of one that is there, up changes the number of workers only.',
     }),
   )
-  if (errors.length > 0) return { errors, blockers: [], warnings: [] }
+  if (errors.length > 0) return { errors, blockers: [], warnings: [], differs: true }
   const size = wanted.declaration.groups.find((group) => group.metadata.name === 'nodes')?.spec.size
   const groups = existing.groups.map((group) =>
     group === nodes && size !== undefined ? { ...group, spec: { ...group.spec, size } } : group,

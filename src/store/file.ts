@@ -4,6 +4,7 @@ import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { HoldfastError, isErrno, messageOf } from '../errors.ts'
 import { makeFolder } from '../folders.ts'
+import { refusedToUser } from '../permission.ts'
 import { checkCondition } from './condition.ts'
 import { assertKey, isKey } from './keys.ts'
 import { processLock } from './process-lock.ts'
@@ -36,6 +37,8 @@ export function openFileStore(place: string): StateStore {
       return await action()
     } catch (error) {
       if (error instanceof HoldfastError && error.code !== 'lock-timeout') throw error
+      const refused = refusedToUser(`The state store ${location}`, error)
+      if (refused) throw refused
       throw new StoreUnavailableError(location, reasonOf(error), error)
     }
   }

@@ -20,6 +20,8 @@ export interface HeldLock {
   renew(): Promise<void>
   /** Gives it back; a lock that somebody else has by now is left alone. */
   release(): Promise<void>
+  /** Deletes its record, for good; a lock that somebody else has by now is left alone. */
+  remove(): Promise<void>
   /** Reads the store: true only if this very hold is recorded and not expired. Ask before each act. */
   stillHeld(): Promise<boolean>
 }
@@ -90,6 +92,16 @@ function heldLock(
     epoch: record.epoch,
     renew: () => change(nowMs() + ttlMs),
     stillHeld: async () => (await mine()) !== undefined,
+    async remove() {
+      for (let found = await mine(); found; found = await mine()) {
+        try {
+          return await store.delete(key, { ifRevision: found.revision })
+        } catch (error) {
+          // Renewed in between, or taken by somebody else: looking again tells.
+          if (!(error instanceof StoreConflictError)) throw error
+        }
+      }
+    },
     async release() {
       // The record stays, expired, so that the epoch goes on counting.
       try {

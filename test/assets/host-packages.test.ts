@@ -1,6 +1,8 @@
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { chmod, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { hostPackages, installMissing, missingPackages } from '../../src/assets/host-packages.ts'
 import type { ProgressEvent } from '../../src/events.ts'
 import { scratch } from './scratch.ts'
@@ -77,6 +79,25 @@ test.runIf(isRoot)('what is missing after its installation is listed', async () 
     code: 'host-packages-missing',
     message: expect.stringContaining('no-such-tool (x)'),
   })
+})
+
+test.runIf(isRoot)('an installation is not cut off by the end of the command that began it', async () => {
+  const { dir, env } = await fakeApt('true')
+  const tool = join(dir, 'tool')
+  const script = `case "$*" in *install*) touch ${dir}/begun; sleep 0.5; echo words; echo more && touch ${tool};; esac`
+  await writeFile(join(dir, 'apt-get'), `#!/bin/sh\n${script}\n`)
+  const source = join(import.meta.dirname, '..', '..', 'src', 'assets', 'host-packages.ts')
+  await writeFile(
+    join(dir, 'parent.ts'),
+    `import { installMissing } from '${source}'
+await installMissing(() => {}, [{ tool: '${tool}', package: 'pack', reason: '' }], { PATH: '${env.PATH}' })`,
+  )
+  const parent = spawn(process.execPath, [join(dir, 'parent.ts')], { stdio: 'ignore' })
+  await vi.waitUntil(() => existsSync(join(dir, 'begun')), { timeout: 10_000 })
+
+  parent.kill('SIGKILL')
+
+  await vi.waitUntil(() => existsSync(tool), { timeout: 5_000 })
 })
 
 test('HAProxy is never installed on the host', () => {

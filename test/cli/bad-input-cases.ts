@@ -1,4 +1,7 @@
+import { hostPackages } from '../../src/assets/host-packages.ts'
+import { type HostFacts, preflightProblems } from '../../src/clouds/local/preflight-rules.ts'
 import type { Problem } from '../../src/errors.ts'
+import { gib, goodHost, usual } from '../clouds/local-acting/good-host.ts'
 
 /** One thing that a user may get wrong. `DIR` stands for the folder it is run in. */
 export interface BadInput {
@@ -10,7 +13,7 @@ export interface BadInput {
   /** What the check of this machine finds. */
   machine?: Problem[]
   routes?: { cidr: string; device: string }[]
-  /** Declared before, by `create cluster`. */
+  /** Declared before, by `create cluster` with these words; several are parted by `, `. */
   before?: string
   code: number
 }
@@ -20,7 +23,8 @@ const cluster = (spec: string, name = 'try') =>
 const group = (name: string, spec: string) =>
   `---\napiVersion: holdfast.dev/v1\nkind: InstanceGroup\nmetadata:\n  name: ${name}\n  cluster: try\nspec:\n${spec}`
 const master = group('master-a', '  role: master\n  zones: [a]\n  size: 1\n')
-const lacks = (message: string, remedy: string): Problem => ({ severity: 'error', path: '', message, remedy })
+/** What the real rules say of a host that is good but for this. */
+const lacking = (facts: Partial<HostFacts>): Problem[] => preflightProblems({ ...goodHost, ...facts }, usual)
 
 export const badInputs: BadInput[] = [
   { name: 'an unknown verb', words: 'upp', code: 2 },
@@ -112,22 +116,34 @@ export const badInputs: BadInput[] = [
   {
     name: 'no root',
     words: 'up try',
-    machine: [lacks('this must run as root', 'Run it with sudo.')],
+    machine: lacking({ root: false }),
     code: 2,
   },
   {
     name: 'missing tools',
     words: 'up try',
-    machine: [
-      lacks('systemd-nspawn is missing', 'Install systemd-container.'),
-      lacks('nft is missing', 'Install nftables.'),
-    ],
+    machine: lacking({
+      hasApt: false,
+      missingTools: hostPackages.filter(({ tool }) => ['systemd-nspawn', 'nft'].includes(tool)),
+    }),
     code: 2,
   },
   {
     name: 'a disk that is too small',
     words: 'up try',
-    machine: [lacks('/home has 1.2 GB free; 9 GB are needed', 'Free some, or set HOLDFAST_CACHE.')],
+    machine: lacking({ disk: goodHost.disk.map((disk) => ({ ...disk, free: 0.5 * gib })) }),
+    code: 2,
+  },
+  {
+    name: 'a home whose path cannot be used',
+    words: 'up try',
+    machine: lacking({ disk: goodHost.disk.map((disk) => ({ ...disk, path: '/tmp/a,b' })) }),
+    code: 2,
+  },
+  {
+    name: 'a Go that is too old',
+    words: 'up try',
+    machine: lacking({ go: { version: 'go1.24.4', toolchain: 'local' } }),
     code: 2,
   },
   {
@@ -141,7 +157,7 @@ export const badInputs: BadInput[] = [
   { name: 'a store that is no URL', words: 'get clusters', env: { HOLDFAST_STATE_STORE: 'store' }, code: 2 },
   { name: 'a cluster that is not there', words: 'update cluster tyr', before: 'try', code: 2 },
   { name: 'no cluster at all', words: 'validate cluster', code: 2 },
-  { name: 'one of several clusters', words: 'get machines', before: 'try two', code: 2 },
+  { name: 'one of several clusters', words: 'get machines', before: 'try, two', code: 2 },
   { name: 'a deletion without a name', words: 'delete cluster --yes', before: 'try', code: 2 },
   { name: 'a deletion of what is not there', words: 'delete cluster tyr --yes', before: 'try', code: 2 },
   { name: 'a name that is taken', words: 'create cluster try', before: 'try', code: 4 },
@@ -149,6 +165,13 @@ export const badInputs: BadInput[] = [
     name: 'another number of masters',
     words: 'up try --masters 5 --zones a,b,c,d,e',
     before: 'try',
+    code: 2,
+  },
+  { name: 'a number of workers that is none', words: 'up try --workers x', before: 'try', code: 2 },
+  {
+    name: 'a cluster that is not this machine’s',
+    words: 'up hacluster.example.com --masters 3',
+    before: 'hacluster.example.com --cloud aws --zones us-west-2a,us-west-2b,us-west-2c',
     code: 2,
   },
   {

@@ -36,8 +36,8 @@ describe('bad input: a clear error, the right exit code, nothing changed', () =>
   test.each(badInputs)('$name: $words', async (bad) => {
     const { machine, routes, env } = bad
     for (const [name, text] of Object.entries(bad.files ?? {})) writeFileSync(join(cli.cwd, name), text)
-    for (const name of bad.before?.split(' ') ?? []) {
-      expect((await cli.run(['create', 'cluster', name])).code).toBe(0)
+    for (const words of bad.before?.split(', ') ?? []) {
+      expect((await cli.run(['create', 'cluster', ...words.split(' ')])).code).toBe(0)
     }
     const before = cli.snapshot()
 

@@ -8,6 +8,7 @@ import { planCluster } from '../../src/operations/plan.ts'
 import { replaceDeclared, writeDeclared } from '../../src/operations/replace.ts'
 import { writeGroup } from '../../src/spec/write.ts'
 import { keys } from '../../src/store/keys.ts'
+import { acquireLock, type LockOutcome } from '../../src/store/lock.ts'
 import { declare, givePki, type TestOperation, testOperation } from './support.ts'
 
 let setup: TestOperation
@@ -159,6 +160,40 @@ describe('deleting', () => {
 
     expect(setup.cloud.inventory).toEqual({ groups: [], machines: [], volumes: [] })
     expect(await setup.operation.store.list('')).toEqual([])
+  })
+
+  test('leaves the lock alone that another operation has by then', async () => {
+    const { store } = setup.operation
+    const key = keys.lock('try', 'operation')
+    const remove = store.delete
+    let outcome: LockOutcome | undefined
+    store.delete = async (deleted, condition) => {
+      if (deleted === key) outcome = await acquireLock(store, key, { holder: 'another', ttlMs: 60_000 })
+      return remove(deleted, condition)
+    }
+
+    await deleteCluster(setup.operation, 'try')
+
+    expect(outcome?.acquired && !(await outcome.lock.stillHeld())).toBe(false)
+  })
+
+  test('leaves the lock alone that was taken from it', async () => {
+    const { store } = setup.operation
+    const key = keys.lock('try', 'operation')
+    const taken = JSON.stringify({
+      holder: 'another',
+      nonce: 'another',
+      epoch: 9,
+      acquiredAtMs: Date.now(),
+      expiresAtMs: Date.now() + 60_000,
+    })
+    setup.cloud.before = async (step) => {
+      if (step.action === 'delete-network') await store.put(key, taken)
+    }
+
+    await deleteCluster(setup.operation, 'try')
+
+    expect((await store.get(key))?.value).toBe(taken)
   })
 
   test.each([0, 1, 4, 5, 9, 11])('killed after %i steps and run again it completes', async (index) => {

@@ -109,7 +109,6 @@ export function testOperation(): TestOperation {
       agentBundle: '/nowhere',
       agentSha256: 'a'.repeat(64),
     }),
-    preflight: async () => [],
   })
   return {
     operation: open(),

@@ -70,6 +70,7 @@ Examples:
           kubernetesVersion: options.kubernetesVersion,
           cache: operation.home.cache,
           report: operation.report,
+          stop: operation.stop,
           ...(options.bundle ? { bundle: resolve(cli.io.cwd, options.bundle) } : {}),
         })
       })
@@ -87,6 +88,7 @@ Examples:
         kubernetesVersion: options.kubernetesVersion,
         cache: operation.home.cache,
         report: operation.report,
+        stop: operation.stop,
         file: target,
       })
     })

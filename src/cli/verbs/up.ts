@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { ClusterFlags } from '../../spec/flags.ts'
+import type { Declaration } from '../../spec/types.ts'
 import type { Cli, CommonOptions } from '../context.ts'
 import { declareAgain, declareFromFlags } from '../declare.ts'
 import { formatProblem } from '../format-error.ts'
@@ -40,15 +41,21 @@ export async function bringUp(
   name: string,
   options: UpOptions,
 ): Promise<{ changed: boolean; context: string }> {
-  const { tryReadDeclared } = await import('../../operations/declared.ts')
-  const existing = await tryReadDeclared(await cli.store(options), name)
   const flags = { ...options, name, cloud: 'local' }
-  const { declaration, problems } = existing
-    ? await declareAgain(existing.declaration, flags)
-    : await declareFromFlags(cli, flags)
-  for (const problem of problems) cli.io.err(`${formatProblem(problem, cli.colours)}\n`)
+  const told = new Set<string>()
+  const wanted = async (existing: Declaration | undefined) => {
+    const { declaration, problems } = existing
+      ? await declareAgain(existing, flags)
+      : await declareFromFlags(cli, flags)
+    for (const problem of problems) {
+      const text = `${formatProblem(problem, cli.colours)}\n`
+      if (!told.has(text)) cli.io.err(text)
+      told.add(text)
+    }
+    return declaration
+  }
   const { up } = await import('../../operations/up.ts')
-  return cli.operate(options, (operation) => up(operation, declaration, { timeoutMs: options.wait }))
+  return cli.operate(options, (operation) => up(operation, name, wanted, { timeoutMs: options.wait }))
 }
 
 function nextCommands(cli: Cli, name: string, result: { changed: boolean; context: string }): string {

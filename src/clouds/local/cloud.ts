@@ -38,24 +38,29 @@ export function openLocalCloud({ home, storeUrl, assets }: LocalCloudOptions): L
     `/${kind}/${encodeURIComponent(name)}${verb ? `/${verb}` : ''}`
   const machine = (id: string) => client.ask<LocalMachine>('GET', at('machines', id))
   let resolved: Promise<MachineAssets> | undefined
+  const observe = async (cluster: string): Promise<Inventory> => {
+    // Looking at nothing starts no process.
+    if (!existsSync(localPaths(home).cluster(cluster))) return { groups: [], machines: [], volumes: [] }
+    return await client.ask<Inventory>('GET', at('clusters', cluster))
+  }
   return {
     kind: 'local',
     async check(declaration) {
-      const [{ preflight }, { hostRoutes }, records] = await Promise.all([
+      const { name } = declaration.cluster.metadata
+      const [{ preflight }, { wantedBy }, { hostRoutes }, records, inventory] = await Promise.all([
         import('./preflight.ts'),
+        import('./preflight-rules.ts'),
         import('./routes.ts'),
-        readCluster(home, declaration.cluster.metadata.name),
+        readCluster(home, name),
+        // What keeps the local cloud from starting may be among the problems.
+        observe(name).catch(() => ({ groups: [], machines: [], volumes: [] })),
       ])
-      const problems = await preflight(home)
+      const problems = await preflight(home, wantedBy(declaration, inventory))
       // Without the tools there is no telling the routes; those problems come first anyway.
       const routes = problems.some(({ severity }) => severity === 'error') ? [] : await hostRoutes()
       return [...problems, ...rangeProblems(declaration, routes, records?.cluster.network?.device)]
     },
-    async observe(cluster) {
-      // Looking at nothing starts no process.
-      if (!existsSync(localPaths(home).cluster(cluster))) return { groups: [], machines: [], volumes: [] }
-      return await client.ask<Inventory>('GET', at('clusters', cluster))
-    },
+    observe,
     async clusters() {
       return (await clusterNames(home)).length === 0 ? [] : await client.ask<string[]>('GET', '/clusters')
     },

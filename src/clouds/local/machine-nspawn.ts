@@ -6,6 +6,7 @@ import type { Home } from '../../home.ts'
 import { enterCgroupScript } from './machine-cgroup.ts'
 import type { machineFolders } from './machine-folder.ts'
 import type { LocalMachine, MachineAssets } from './parts.ts'
+import { unusableInPaths } from './preflight-rules.ts'
 
 /** The name nspawn knows a machine by; at most 64 characters, the limit of a host's name. */
 export function machineName(home: Pick<Home, 'prefix'>, id: string): string {
@@ -63,7 +64,7 @@ export function machineCommand(
   ]
   const [file = '', ...rest] = hostHasSystemd ? inNamespace : [...group, ...inNamespace]
   for (const path of [assets.machineRoot, folders.upper, folders.work]) {
-    if (/[,:\\]/.test(path)) {
+    if (unusableInPaths.test(path)) {
       throw new HoldfastError('path-not-usable', `${path} has a comma, colon or backslash in it`, {
         remedy: 'Set HOLDFAST_HOME and HOLDFAST_CACHE to folders without them.',
       })

@@ -1,4 +1,7 @@
+import { leastGo } from '../../constants.ts'
 import type { Problem } from '../../errors.ts'
+import { type Declaration, ETCD_NAMES } from '../../spec/types.ts'
+import type { Inventory } from '../cloud.ts'
 
 const gib = 1024 ** 3
 
@@ -15,7 +18,8 @@ export interface HostFacts {
   missingTools: { tool: string; package: string; reason: string }[]
   /** Can packages be installed by us? */
   hasApt: boolean
-  go: { version: string } | undefined
+  /** GOVERSION without any switching, and GOTOOLCHAIN. */
+  go: { version: string; toolchain: string } | undefined
   cgroup: { version: 1 | 2 | undefined; controllers: string[] }
   loopControl: boolean
   fuse: boolean
@@ -26,7 +30,9 @@ export interface HostFacts {
 
 export interface Wanted {
   machines: number
-  /** Sum of the volumes' sizes; they are sparse, so this may be more than is free. */
+  /** How many of them run already, and have their memory. */
+  running: number
+  /** Sum of the sizes of volumes yet to be made; they are sparse, so this may be more than is free. */
   volumesGib: number
   /** Must Kubernetes be built from source: surely, perhaps (when no official release can be reached), or not. */
   build: 'needed' | 'maybe' | 'no'
@@ -40,11 +46,31 @@ const cacheDiskBytes = 3 * gib
 const controllersOfV1 = ['cpu', 'cpuacct', 'cpuset', 'memory', 'pids', 'devices', 'freezer', 'blkio']
 const controllersOfV2 = ['cpu', 'cpuset', 'memory', 'pids']
 
+/** The words that start a machine cannot hold paths with these. */
+export const unusableInPaths = /[,:\\]/
+
+/** What a declaration takes of this host, beside what is there of it. Pure. */
+export function wantedBy(
+  { cluster, groups }: Declaration,
+  { machines, volumes }: Inventory,
+): Omit<Wanted, 'build'> {
+  const missing = groups
+    .filter(({ spec }) => spec.role === 'master' && spec.size > 0)
+    .flatMap(({ spec }) => ETCD_NAMES.map((etcd) => ({ seat: spec.seat, etcd })))
+    .filter(({ seat, etcd }) => !volumes.some((volume) => volume.seat === seat && volume.etcd === etcd))
+  return {
+    machines: groups.reduce((sum, { spec }) => sum + spec.size, 0),
+    running: machines.filter(({ state }) => state !== 'stopped').length,
+    volumesGib: missing.reduce((sum, { etcd }) => sum + cluster.spec.etcd[etcd].volumeSizeGib, 0),
+  }
+}
+
 /** Everything that would keep the local cloud from working on this host, in one list. Pure. */
 export function preflightProblems(facts: HostFacts, wanted: Wanted): Problem[] {
   return [
     ...systemProblems(facts),
     ...memoryProblems(facts, wanted),
+    ...pathProblems(facts),
     ...diskProblems(facts, wanted),
     ...toolProblems(facts, wanted),
     ...kernelProblems(facts),
@@ -78,18 +104,31 @@ function systemProblems({ root, distribution, architecture }: HostFacts): Proble
   return problems
 }
 
-function memoryProblems({ memory }: HostFacts, { machines }: Wanted): Problem[] {
+function memoryProblems({ memory }: HostFacts, { machines, running }: Wanted): Problem[] {
   const needed = machines * memoryOfMachine
   if (memory.total < needed) {
     const message = `${machines} machines need ${size(needed)} of memory, this host has ${size(memory.total)}`
     return [error('host.memory', message, 'Use --masters 1 or fewer workers.')]
   }
-  if (memory.available >= needed) return []
-  const message = `${machines} machines need ${size(needed)} of memory, ${size(memory.available)} is available now`
+  const started = Math.max(0, machines - running)
+  if (memory.available >= started * memoryOfMachine) return []
+  const message = `${started}${running > 0 ? ' more' : ''} machines need ${size(started * memoryOfMachine)} of memory, ${size(memory.available)} is available now`
   return [warning('host.memory', message, 'End other programs, or use fewer machines.')]
 }
 
-function diskProblems({ disk }: HostFacts, { build, volumesGib }: Wanted): Problem[] {
+function pathProblems({ disk }: HostFacts): Problem[] {
+  return disk
+    .filter(({ what, path }) => what !== 'go' && unusableInPaths.test(path))
+    .map(({ what, path }) =>
+      error(
+        `host.disk.${what}`,
+        `${path} has a comma, colon or backslash in it`,
+        `Set ${settingOf[what]} to a folder without them.`,
+      ),
+    )
+}
+
+function diskProblems({ disk }: HostFacts, { build, machines, running, volumesGib }: Wanted): Problem[] {
   const problems: Problem[] = []
   for (const { path, what, free, writable } of disk) {
     const at = `host.disk.${what}`
@@ -99,7 +138,11 @@ function diskProblems({ disk }: HostFacts, { build, volumesGib }: Wanted): Probl
       continue
     }
     if (free === undefined) continue
-    const needed = { home: homeDiskBytes, cache: build === 'no' ? 0 : cacheDiskBytes, go: goDiskBytes }[what]
+    const needed = {
+      home: machines > running ? homeDiskBytes : 0,
+      cache: build === 'no' ? 0 : cacheDiskBytes,
+      go: goDiskBytes,
+    }[what]
     if (free < needed) {
       const why = { home: 'the machines', cache: 'what machines are made from', go: "Go's caches" }[what]
       const message = `${why} need ${size(needed)} of disk, ${size(free)} is free at ${path}`
@@ -125,12 +168,32 @@ function toolProblems({ missingTools, hasApt, go }: HostFacts, { build }: Wanted
       )
     }
   }
-  if (build !== 'no' && !go) {
-    const message = 'Go is missing; Kubernetes is built from source where no official release can be reached'
-    const remedy = 'Install Go 1.25 or newer, or name a bundle.'
+  const trouble = build === 'no' ? undefined : goTrouble(go)
+  if (trouble) {
+    const message = `${trouble}; Kubernetes is built from source where no official release can be reached`
+    const remedy = `Install Go ${leastGo} or newer, or name a bundle.`
     problems.push((build === 'needed' ? error : warning)('host.go', message, remedy))
   }
   return problems
+}
+
+/**
+ * Since 1.21 an older Go downloads the one that a module asks for, as it downloads the module's
+ * sources, unless GOTOOLCHAIN keeps it from that (https://go.dev/doc/toolchain). Debian's does.
+ */
+function goTrouble(go: HostFacts['go']): string | undefined {
+  if (!go) return 'Go is missing'
+  const found = minorOf(go.version)
+  const downloads = go.toolchain === 'auto' || go.toolchain.endsWith('+auto')
+  // A version that is no number is one of somebody's own making, who knows better.
+  if (found === undefined || found >= (minorOf(leastGo) ?? 0) || (found >= 21 && downloads)) return undefined
+  const kept = found >= 21 ? ` and GOTOOLCHAIN=${go.toolchain} keeps it from downloading a newer one` : ''
+  return `${go.version} is older than ${leastGo}${kept}`
+}
+
+const minorOf = (version: string): number | undefined => {
+  const minor = /^(?:go)?1\.(\d+)/.exec(version)?.[1]
+  return minor === undefined ? undefined : Number(minor)
 }
 
 function kernelProblems(facts: HostFacts): Problem[] {

@@ -8,17 +8,17 @@ import type { Home } from '../../home.ts'
 import { localHost } from '../../hosts/local.ts'
 import { type HostFacts, preflightProblems, type Wanted } from './preflight-rules.ts'
 
-/** Three masters and a worker, with volumes of 5 and 3 GiB for each master (see spec/defaults.ts). */
-const usual = { machines: 4, volumesGib: 24 } as const
-
 /**
  * What keeps this host from holding a cluster, all in one list. Leaves nothing behind: file systems
  * and network devices are tried in namespaces that end with the try. Packages that apt can install
  * are no problem.
  */
-export async function preflight(home: Home, wanted: Partial<Wanted> = {}): Promise<Problem[]> {
+export async function preflight(
+  home: Home,
+  wanted: Omit<Wanted, 'build'> & Partial<Wanted>,
+): Promise<Problem[]> {
   const build = wanted.build ?? ((await hasAssets(home.cache)) ? 'no' : 'maybe')
-  return preflightProblems(await hostFacts(home), { ...usual, ...wanted, build })
+  return preflightProblems(await hostFacts(home), { ...wanted, build })
 }
 
 /** Are all the machines' binaries in the cache, so that nothing is built? */
@@ -92,9 +92,13 @@ async function diskFacts(path: string, what: 'home' | 'cache' | 'go'): Promise<H
 
 const goFacts = (): Promise<HostFacts['go']> =>
   localHost()
-    .run(['go', 'env', 'GOVERSION'], { timeoutMs: 10_000 })
+    // Where no module is that asks for another version.
+    .run(['sh', '-c', 'cd / && go env GOVERSION GOTOOLCHAIN'], { timeoutMs: 10_000 })
     .then(
-      ({ stdout }) => ({ version: stdout.trim() }),
+      ({ stdout }) => {
+        const [version = '', toolchain = ''] = stdout.split('\n')
+        return { version: version.trim(), toolchain: toolchain.trim() }
+      },
       () => undefined,
     )
 

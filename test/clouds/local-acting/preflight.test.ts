@@ -1,33 +1,22 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import type { Machine } from '../../../src/clouds/cloud.ts'
 import { parseOsRelease, preflight } from '../../../src/clouds/local/preflight.ts'
-import { type HostFacts, preflightProblems, type Wanted } from '../../../src/clouds/local/preflight-rules.ts'
+import {
+  type HostFacts,
+  preflightProblems,
+  type Wanted,
+  wantedBy,
+} from '../../../src/clouds/local/preflight-rules.ts'
+import { leastGo } from '../../../src/constants.ts'
 import { resolveHome } from '../../../src/home.ts'
+import { declare } from '../../operations/support.ts'
+import { gib, goodHost as good, usual as wanted } from './good-host.ts'
 
-const gib = 1024 ** 3
-const good: HostFacts = {
-  root: true,
-  distribution: { id: 'debian', like: [], version: '12' },
-  architecture: 'x64',
-  memory: { total: 8 * gib, available: 6 * gib },
-  disk: [
-    { path: '/home', what: 'home', free: 50 * gib, writable: true },
-    { path: '/cache', what: 'cache', free: 50 * gib, writable: true },
-    { path: '/go', what: 'go', free: 50 * gib, writable: true },
-  ],
-  missingTools: [],
-  hasApt: true,
-  go: { version: 'go1.26' },
-  cgroup: { version: 2, controllers: ['cpu', 'cpuset', 'io', 'memory', 'pids'] },
-  loopControl: true,
-  fuse: true,
-  overlay: { works: true },
-  links: [{ kind: 'bridge', works: true }],
-  inotify: { instances: 128, writable: true },
-}
-const wanted: Wanted = { machines: 4, volumesGib: 12, build: 'needed' }
+const none = { machines: 0, running: 0, volumesGib: 0 }
 const only = (what: 'home' | 'cache' | 'go', change: object) =>
   good.disk.map((disk) => (disk.what === what ? { ...disk, ...change } : disk))
 const lines = (facts: Partial<HostFacts>, changes: Partial<Wanted> = {}) =>
@@ -133,6 +122,63 @@ describe('preflight', () => {
       {},
       /^error host.tools: nft is missing/,
     ],
+    [
+      'little memory, taken by machines that run already',
+      { memory: { total: 8 * gib, available: gib } },
+      { running: 3 },
+      undefined,
+    ],
+    [
+      'little memory for more machines',
+      { memory: { total: 8 * gib, available: gib } },
+      { running: 2 },
+      /^warning host.memory: 2 more machines need 1.5 GiB of memory, 1.0 GiB is available now/,
+    ],
+    [
+      'a full home of what runs already',
+      { disk: only('home', { free: 0 }) },
+      { running: 4, volumesGib: 0 },
+      undefined,
+    ],
+    [
+      'a home that the machines could not be told',
+      { disk: only('home', { path: '/tmp/a,b' }) },
+      {},
+      /^error host.disk.home: \/tmp\/a,b has a comma, colon or backslash/,
+    ],
+    [
+      'such a cache',
+      { disk: only('cache', { path: '/tmp/a:b' }) },
+      { build: 'no' },
+      /^error host.disk.cache: \/tmp\/a:b has a comma/,
+    ],
+    ['such a cache of Go', { disk: only('go', { path: '/tmp/a:b' }) }, {}, undefined],
+    [
+      'a Go that is too old',
+      { go: { version: 'go1.19.8', toolchain: '' } },
+      {},
+      /^error host.go: go1.19.8 is older than 1.26; /,
+    ],
+    [
+      'an old Go that may not download a newer one',
+      { go: { version: 'go1.25.1', toolchain: 'local' } },
+      { build: 'maybe' },
+      /^warning host.go: go1.25.1 is older than 1.26 and GOTOOLCHAIN=local keeps it/,
+    ],
+    [
+      'an old Go that downloads a newer one',
+      { go: { version: 'go1.24.4', toolchain: 'auto' } },
+      {},
+      undefined,
+    ],
+    [
+      'one that downloads a newer one than it should be',
+      { go: { version: 'go1.24.4', toolchain: 'go1.24.4+auto' } },
+      {},
+      undefined,
+    ],
+    ['a newer Go', { go: { version: 'go1.30rc1', toolchain: 'local' } }, {}, undefined],
+    ['a Go of one’s own', { go: { version: 'devel +abc', toolchain: 'local' } }, {}, undefined],
     ['no Go for a build', { go: undefined }, {}, /^error host.go/],
     ['no Go, perhaps no build', { go: undefined }, { build: 'maybe' }, /^warning host.go/],
     ['no Go, no build', { go: undefined }, { build: 'no' }, undefined],
@@ -197,6 +243,36 @@ describe('preflight', () => {
     }
   })
 
+  test('what is wanted of this host is what is declared and not there yet', () => {
+    const declaration = declare({ masters: 3, zones: 'a,b,c', workers: 2 })
+    const inventory = {
+      groups: [],
+      machines: ['running', 'starting', 'stopped'].map((state) => ({ state }) as Machine),
+      volumes: [{ id: 'v', seat: 'a', etcd: 'main', zone: 'a', sizeGib: 5 } as const],
+    }
+
+    expect(wantedBy(declaration, { groups: [], machines: [], volumes: [] })).toEqual({
+      machines: 5,
+      running: 0,
+      volumesGib: 24,
+    })
+    expect(wantedBy(declaration, inventory)).toEqual({ machines: 5, running: 2, volumesGib: 19 })
+  })
+
+  test('every module asks for the Go that is said to be needed, and the pages name it', () => {
+    const root = join(import.meta.dirname, '..', '..', '..')
+    const modules = join(root, 'assets', 'modules')
+    const asked = readdirSync(modules)
+      .map((name) => join(modules, name, 'go.mod'))
+      .filter((file) => existsSync(file))
+      .map((file) => /^go (\S+)$/m.exec(readFileSync(file, 'utf8'))?.[1])
+
+    expect(new Set(asked)).toEqual(new Set([`${leastGo}.0`]))
+    for (const page of ['README.md', 'docs/local.md']) {
+      expect(readFileSync(join(root, page), 'utf8'), page).toContain(`| Go | ${leastGo} or newer`)
+    }
+  })
+
   test('everything is told at once, and each error says what to do', () => {
     const problems = preflightProblems(
       { ...good, loopControl: false, memory: { total: 0, available: 0 }, go: undefined },
@@ -220,11 +296,11 @@ describe('preflight', () => {
     const folder = await mkdtemp(join(tmpdir(), 'hf-preflight-'))
     const home = resolveHome({ HOLDFAST_HOME: folder })
 
-    const problems = await preflight(home, { machines: 1, build: 'no' })
+    const problems = await preflight(home, { ...none, machines: 1, build: 'no' })
 
     for (const { severity, message } of problems) expect([severity, message]).not.toContain(undefined)
     expect(await readdir(folder)).toEqual([])
-    const tooMany = await preflight(home, { machines: 100_000, build: 'no' })
+    const tooMany = await preflight(home, { ...none, machines: 100_000, build: 'no' })
     expect(tooMany.map(({ path }) => path)).toContain('host.memory')
     await rm(folder, { recursive: true })
   })

@@ -4,6 +4,7 @@ import { rangeProblems } from '../../../src/clouds/local/cloud-check.ts'
 import { localPaths } from '../../../src/clouds/local/records.ts'
 import type { Declaration } from '../../../src/spec/types.ts'
 import { cloudConformance } from '../../conformance/cloud.ts'
+import { declare } from '../../operations/support.ts'
 import { setUpBench } from './bench.ts'
 
 cloudConformance('local, on an imagined host', async () => {
@@ -31,6 +32,18 @@ describe('what a look costs', () => {
     expect(existsSync(localPaths(bench.home).root)).toBe(false)
     await bench.close()
   })
+})
+
+test('this host is checked for as many machines as are declared', async () => {
+  const bench = setUpBench()
+
+  const { cluster, groups } = declare()
+  const many = groups.map((group) => ({ ...group, spec: { ...group.spec, size: 3_000 } }))
+
+  const problems = await bench.cloud.check({ cluster, groups: many })
+
+  expect(problems.find(({ path }) => path === 'host.memory')?.message).toContain('12000 machines')
+  await bench.close()
 })
 
 describe('ranges that meet a route of this host', () => {
