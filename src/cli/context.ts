@@ -52,6 +52,7 @@ export function createCli(io: Io): Cli {
         throw new InvalidInputError(
           `Two different names were given: ${argument} and --name ${options.name}`,
           [],
+          'Give one of them. Nothing was changed.',
         )
       }
       return argument ?? options.name ?? (io.env['HOLDFAST_CLUSTER'] || undefined)

@@ -1,11 +1,20 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { InvalidInputError } from '../errors.ts'
 import type { CommonOptions } from './context.ts'
 
 /** `--name` and `--state`, which every verb understands, before or after it. */
 export function withCommonOptions(command: Command): Command {
   return command
-    .addOption(new Option('--name <name>', 'the cluster (or HOLDFAST_CLUSTER)'))
-    .addOption(new Option('--state <url>', 'the state store, file:///… (or HOLDFAST_STATE_STORE)'))
+    .addOption(new Option('--name <name>', 'the cluster (or HOLDFAST_CLUSTER)').argParser(once))
+    .addOption(
+      new Option('--state <url>', 'the state store, file:///… (or HOLDFAST_STATE_STORE)').argParser(once),
+    )
+}
+
+/** A cluster or a store that was named twice is never guessed. */
+function once(value: string, former: string | undefined): string {
+  if (former === undefined || former === value) return value
+  throw new InvalidArgumentError(`Another one was given before: ${former}`)
 }
 
 /** `--output`, where something is listed. */
@@ -17,10 +26,29 @@ export function withOutput(command: Command): Command {
   )
 }
 
-/** A verb's own options together with those given before it. */
+/**
+ * A verb's own options together with those given before it; what is given last counts.
+ * @throws InvalidInputError when two different clusters or stores are named.
+ */
 export function optionsOf<T extends CommonOptions>(command: Command): T {
-  return command.optsWithGlobals() as T
+  const levels: Command[] = []
+  for (let level: Command | null = command; level; level = level.parent) levels.unshift(level)
+  const given = levels.flatMap((level) =>
+    Object.entries(level.opts()).filter(([key]) => level.getOptionValueSource(key) !== 'default'),
+  )
+  for (const key of ['name', 'state']) {
+    const [first, second] = new Set(given.filter(([other]) => other === key).map(([, value]) => value))
+    if (second !== undefined) throw givenTwice(`--${key}`, String(first), String(second))
+  }
+  return { ...command.opts(), ...Object.fromEntries(given) } as T
 }
+
+const givenTwice = (option: string, first: string, second: string) =>
+  new InvalidInputError(
+    `Two different values of ${option} were given: ${first} and ${second}`,
+    [],
+    'Give one of them. Nothing was changed.',
+  )
 
 export function wholeNumber(text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.')

@@ -31,6 +31,8 @@ export const badInputs: BadInput[] = [
   { name: 'a name that is no DNS name', words: 'create cluster Try_1', code: 2 },
   { name: 'a name that leaves the store', words: 'create cluster ../try', code: 2 },
   { name: 'two names', words: 'create cluster try --name other', code: 2 },
+  { name: 'two stores', words: '--state file:///a get clusters --state file:///b', code: 2 },
+  { name: 'a file and flags', words: 'create -f c.yaml cluster try', code: 2 },
   { name: 'too many words', words: 'create cluster try other', code: 2 },
   { name: 'an even number of masters', words: 'up try --masters 2', code: 2 },
   { name: 'too many masters', words: 'up try --masters 9', code: 2 },
