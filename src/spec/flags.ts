@@ -18,6 +18,7 @@ export interface ClusterFlags {
   masterCount?: NumberFlag
   controlPlaneCount?: NumberFlag
   masters?: NumberFlag
+  controlPlanes?: NumberFlag
   nodeCount?: NumberFlag
   workers?: NumberFlag
   masterSize?: string
@@ -172,6 +173,7 @@ function countMasters(
     ['--master-count', flags.masterCount],
     ['--control-plane-count', flags.controlPlaneCount],
     ['--masters', flags.masters],
+    ['--control-planes', flags.controlPlanes],
   ])
   const asked = reader.count(flag, value)
   if (value !== undefined && asked === undefined) return { zones: nodeZones, count: 1, flag }
