@@ -5,6 +5,7 @@ import { type Home, resolveHome } from '../home.ts'
 import type { Operation } from '../operations/operation.ts'
 import type { StateStore } from '../store/store.ts'
 import { type Colours, coloursFor } from './colours.ts'
+import { withCommandName } from './command-name.ts'
 import type { Io } from './io.ts'
 import { createRenderer } from './render.ts'
 
@@ -20,6 +21,8 @@ export type OutputFormat = 'table' | 'json' | 'yaml'
 /** What a verb works with; everything in it is made when it is first asked for. */
 export interface Cli {
   readonly io: Io
+  /** Prints on standard output for programs, to the letter. */
+  data(text: string): void
   readonly colours: Colours
   /** The exit code when nothing was thrown. */
   exitCode: number
@@ -33,10 +36,12 @@ export interface Cli {
   operate<T>(options: CommonOptions, action: (operation: Operation) => Promise<T>): Promise<T>
 }
 
-export function createCli(io: Io): Cli {
+export function createCli(given: Io): Cli {
+  const io = withCommandName(given)
   let home: Home | undefined
   const cli: Cli = {
     io,
+    data: given.out,
     colours: coloursFor(io),
     exitCode: 0,
     home() {

@@ -26,7 +26,7 @@ function fail(cli: Cli, argv: readonly string[], thrown: unknown): number {
   if (isHelp(thrown)) return thrown.exitCode === 0 ? exitCodes.ok : exitCodes.badInput
   const error = isCommanderError(thrown) ? usageError(thrown) : thrown
   if (wantsJson(argv)) {
-    cli.io.out(`${JSON.stringify({ error: errorAsData(error) }, undefined, 2)}\n`)
+    cli.data(`${JSON.stringify({ error: errorAsData(error) }, undefined, 2)}\n`)
   } else {
     cli.io.err(formatError(error, cli.colours, { trace: Boolean(cli.io.env['HOLDFAST_DEBUG']) }))
   }

@@ -50,7 +50,7 @@ function headline({ cluster, steps }: ShownPlan, state: PlanState): string {
   const count = steps.length === 1 ? '1 step' : `${steps.length} steps`
   if (state === 'deletion') {
     return steps.length === 0
-      ? `Nothing is made of cluster ${cluster}; its declaration would go: holdfast delete cluster ${cluster} --yes`
+      ? `Nothing is made of cluster ${cluster}; its declaration would go: \`holdfast delete cluster ${cluster} --yes\``
       : `Cluster ${cluster} would go, with all its data:`
   }
   if (steps.length === 0) return `Cluster ${cluster}: nothing to do, everything is as declared.`
@@ -58,9 +58,9 @@ function headline({ cluster, steps }: ShownPlan, state: PlanState): string {
 }
 
 function nextStep({ cluster, problems }: ShownPlan, state: PlanState): string {
-  if (state === 'deletion') return `Really remove it with: holdfast delete cluster ${cluster} --yes`
+  if (state === 'deletion') return `Really remove it with \`holdfast delete cluster ${cluster} --yes\`.`
   if (!problems.some((problem) => problem.severity === 'error')) {
-    return `Carry it out with: holdfast update cluster ${cluster} --yes`
+    return `Carry it out with \`holdfast update cluster ${cluster} --yes\`.`
   }
   return [
     'The errors above must be mended before it can be carried out:',

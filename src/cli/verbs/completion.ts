@@ -16,6 +16,6 @@ Examples:
     )
     .action(async (shell: 'bash' | 'zsh' | 'fish') => {
       const { completionScript } = await import('../completion-script.ts')
-      cli.io.out(completionScript(program, shell))
+      cli.data(completionScript(program, shell))
     })
 }

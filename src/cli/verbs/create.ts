@@ -84,6 +84,6 @@ async function declareAndShow(cli: Cli, declared: DeclaredInput, options: Create
 /** As YAML ready for `create -f`; as JSON in the form of `get cluster NAME -o json`. */
 function showDeclaration(cli: Cli, { declaration, problems }: DeclaredInput, options: CreateOptions): void {
   if (options.output === 'json') printData(cli, [declaration], 'json')
-  else cli.io.out(specText([declaration.cluster, ...declaration.groups]))
+  else cli.data(specText([declaration.cluster, ...declaration.groups]))
   for (const problem of problems) cli.io.err(`${formatProblem(problem, cli.colours)}\n`)
 }

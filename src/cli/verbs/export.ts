@@ -25,7 +25,7 @@ export function registerExport(program: Command, cli: Cli): void {
     const { exportKubeconfig, renderAdminKubeconfig } = await import('../../operations/export-kubeconfig.ts')
     await cli.operate(options, async (operation) => {
       if (options.print) {
-        cli.io.out(await renderAdminKubeconfig(operation, name))
+        cli.data(await renderAdminKubeconfig(operation, name))
         return
       }
       const { context, file } = await exportKubeconfig(

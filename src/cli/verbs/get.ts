@@ -59,7 +59,7 @@ async function show(
   const name = await cli.clusterName(argument, options)
   if (kind === 'instancegroups') {
     const groups = await lists.listGroups(await cli.store(options), name)
-    if (options.output === 'yaml') return cli.io.out(specText(groups))
+    if (options.output === 'yaml') return cli.data(specText(groups))
     return print(cli, options, groups, ['name', 'role', 'seat', 'size', 'zones', 'machine type'], (group) => [
       group.metadata.name,
       group.spec.role,
@@ -108,7 +108,7 @@ async function showClusters(cli: Cli, name: string | undefined, options: CommonO
   const declarations = await listClusters(await cli.store(options), name)
   const only = declarations[0]
   if (options.output === 'yaml' && name !== undefined && only) {
-    return cli.io.out(specText([only.cluster, ...only.groups]))
+    return cli.data(specText([only.cluster, ...only.groups]))
   }
   const sizeOf = (groups: (typeof declarations)[number]['groups'], role: 'master' | 'node') =>
     String(
