@@ -1,7 +1,7 @@
-import { chownSync, existsSync, mkdirSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { chownSync, existsSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { HoldfastError, InvalidInputError } from '../errors.ts'
-import { type Home, resolveHome } from '../home.ts'
+import { type Home, homeFolders, resolveHome } from '../home.ts'
 import type { Operation } from '../operations/operation.ts'
 import type { StateStore } from '../store/store.ts'
 import { type Colours, coloursFor } from './colours.ts'
@@ -131,14 +131,10 @@ const noClusters = (store: StateStore) =>
 function ownedHome(io: Io): Home {
   const { caller } = io
   if (!caller) return resolveHome(io.env, io.userHome)
-  const wanted =
-    io.env['HOLDFAST_HOME'] ??
-    join(io.env['XDG_DATA_HOME'] || join(io.userHome, '.local', 'share'), 'holdfast')
   const missing: string[] = []
-  for (let path = wanted; !existsSync(path); path = dirname(path)) missing.unshift(path)
-  for (const path of missing) {
-    mkdirSync(path, { mode: 0o700 })
-    chownSync(path, caller.uid, caller.gid)
-  }
-  return resolveHome(io.env, io.userHome)
+  for (const folder of Object.values(homeFolders(io.env, io.userHome)))
+    for (let path = folder; !existsSync(path); path = dirname(path)) missing.push(path)
+  const home = resolveHome(io.env, io.userHome)
+  for (const path of missing) chownSync(path, caller.uid, caller.gid)
+  return home
 }

@@ -20,7 +20,7 @@ function once(value: string, former: string | undefined): string {
 /** `--output`, where something is listed. */
 export function withOutput(command: Command): Command {
   return command.addOption(
-    new Option('-o, --output <format>', 'table, json or yaml')
+    new Option('-o, --output <format>', 'in which form to print')
       .choices(['table', 'json', 'yaml'])
       .default('table'),
   )
@@ -59,10 +59,15 @@ export function wholeNumber(text: string): number {
 export const waitOption = (description: string, defaultMs: number, shown: string): Option =>
   new Option('--wait <duration>', description).argParser(durationMs).default(defaultMs, shown)
 
-/** `90s`, `5m`, `1h` or plain seconds, in milliseconds. */
+const unitsMs: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
+
+/** `90s`, `2m30s`, `1h` or plain seconds, in milliseconds. */
 export function durationMs(text: string): number {
-  const match = /^(\d{1,6})(ms|s|m|h)?$/.exec(text)
-  if (!match) throw new InvalidArgumentError('Write a duration such as 90s, 5m or 1h.')
-  const units: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
-  return Number(match[1]) * (units[match[2] ?? 's'] ?? 1000)
+  if (/^\d{1,6}$/.test(text)) return Number(text) * 1000
+  if (!/^(\d{1,6}(ms|s|m|h))+$/.test(text))
+    throw new InvalidArgumentError('Write a duration such as 90s, 2m30s or 1h.')
+  return [...text.matchAll(/(\d+)(ms|[smh])/g)].reduce(
+    (sum, [, count, unit = 's']) => sum + Number(count) * (unitsMs[unit] ?? 0),
+    0,
+  )
 }

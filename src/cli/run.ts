@@ -1,9 +1,10 @@
-import type { CommanderError } from 'commander'
+import type { Command, CommanderError } from 'commander'
 import { type HoldfastError, InvalidInputError } from '../errors.ts'
 import { type Cli, createCli } from './context.ts'
 import { exitCodes } from './exit-codes.ts'
 import { errorAsData, exitCodeOf, formatError } from './format-error.ts'
 import type { Io } from './io.ts'
+import { type Place, placeOf } from './place.ts'
 import { buildProgram } from './program.ts'
 
 /**
@@ -13,18 +14,18 @@ import { buildProgram } from './program.ts'
  */
 export async function runCli(argv: readonly string[], io: Io): Promise<number> {
   const cli = createCli(io)
+  const program = buildProgram(cli)
   try {
-    const program = buildProgram(cli)
     await program.parseAsync([...argv], { from: 'user' })
     return cli.exitCode
   } catch (error) {
-    return fail(cli, argv, error)
+    return fail(cli, program, argv, error)
   }
 }
 
-function fail(cli: Cli, argv: readonly string[], thrown: unknown): number {
+function fail(cli: Cli, program: Command, argv: readonly string[], thrown: unknown): number {
   if (isHelp(thrown)) return thrown.exitCode === 0 ? exitCodes.ok : exitCodes.badInput
-  const error = isCommanderError(thrown) ? usageError(thrown) : thrown
+  const error = isCommanderError(thrown) ? usageError(thrown, placeOf(program, argv)) : thrown
   if (wantsJson(argv)) {
     cli.data(`${JSON.stringify({ error: errorAsData(error) }, undefined, 2)}\n`)
   } else {
@@ -41,14 +42,24 @@ const isHelp = (error: unknown): error is CommanderError =>
   ['commander.helpDisplayed', 'commander.help', 'commander.version'].includes(error.code)
 
 /** Commander's words, without its prefix, with the suggestion as the remedy. */
-function usageError(error: CommanderError): HoldfastError {
+function usageError(error: CommanderError, place: Place): HoldfastError {
   const [first = '', ...rest] = error.message.replace(/^error: /, '').split('\n')
   const suggestion = rest.join(' ').replace(/^\((.*)\)$/, '$1')
   return new InvalidInputError(
     first.charAt(0).toUpperCase() + first.slice(1),
     [],
-    suggestion || 'Add --help to see what this command understands.',
+    suggestion || meantBy(error, place) || 'Add --help to see what this command understands.',
   )
+}
+
+/** `validate try` for `validate cluster try`. */
+function meantBy({ code }: CommanderError, { command, path, operands }: Place): string | undefined {
+  if (!['commander.unknownCommand', 'commander.unknownOption'].includes(code) || operands.length === 0)
+    return undefined
+  const verbs = command.commands.filter((verb) => verb.name() !== 'help')
+  const verb = verbs.length === 1 ? verbs[0] : verbs.find((one) => one.name() === 'cluster')
+  if (!verb) return undefined
+  return `Did you mean \`${['holdfast', ...path, verb.name(), operands[0]].join(' ')}\`?`
 }
 
 /** Errors come in the form that was asked for, also when the words before it were wrong. */

@@ -10,6 +10,8 @@ export interface BadInput {
   /** What the check of this machine finds. */
   machine?: Problem[]
   routes?: { cidr: string; device: string }[]
+  /** What the editor ends with. */
+  editor?: number
   /** Declared before, by `create cluster`. */
   before?: string
   code: number
@@ -24,6 +26,9 @@ const lacks = (message: string, remedy: string): Problem => ({ severity: 'error'
 
 export const badInputs: BadInput[] = [
   { name: 'an unknown verb', words: 'upp', code: 2 },
+  { name: 'a cluster without the word', words: 'validate try', code: 2 },
+  { name: 'flags of a cluster without the word', words: 'create try --masters 3', code: 2 },
+  { name: 'help for an unknown verb', words: 'help create clutser', code: 2 },
   { name: 'an unknown flag', words: 'up --workrs 2', code: 2 },
   { name: 'an unknown thing to list', words: 'get machine-groups', code: 2 },
   { name: 'an unknown flag of kops', words: 'create cluster try --bastion', code: 2 },
@@ -57,6 +62,7 @@ export const badInputs: BadInput[] = [
   { name: 'a network that nobody knows', words: 'up try --networking vxlam', code: 2 },
   { name: 'an unknown egress', words: 'up try --egress all', code: 2 },
   { name: 'an empty zone', words: 'up try --zones a,,c', code: 2 },
+  { name: 'a zone that is no name', words: 'create cluster try --zones A', code: 2 },
   { name: 'an unknown region', words: 'create cluster try --zones us-west-9a', code: 2 },
   { name: 'zones of two regions', words: 'create cluster try --zones us-west-2a,eu-west-1a', code: 2 },
   { name: 'an unknown cloud', words: 'create cluster try --cloud azure', code: 2 },
@@ -138,6 +144,21 @@ export const badInputs: BadInput[] = [
     files: { 'c.yaml': '' },
     code: 1,
   },
+  {
+    name: 'a file in the place of the store',
+    words: 'get clusters --state file://DIR/c.yaml',
+    files: { 'c.yaml': '' },
+    code: 1,
+  },
+  { name: 'a home that is a file', words: 'get clusters', env: { HOLDFAST_HOME: '/etc/passwd' }, code: 2 },
+  {
+    name: 'a cache that cannot be made',
+    words: 'create cluster try',
+    env: { HOLDFAST_CACHE: '/etc/passwd/cache' },
+    code: 2,
+  },
+  { name: 'a bundle that is not there', words: 'assets fetch --bundle /nowhere.tar', code: 2 },
+  { name: 'an editor that is not there', words: 'edit cluster try', before: 'try', editor: 127, code: 1 },
   { name: 'a store of an unknown kind', words: 'get clusters --state http://example.com/x', code: 2 },
   { name: 'a store in S3', words: 'get clusters --state s3://bucket', code: 2 },
   { name: 'a store that is no URL', words: 'get clusters', env: { HOLDFAST_STATE_STORE: 'store' }, code: 2 },

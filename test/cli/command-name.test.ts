@@ -8,10 +8,7 @@ beforeEach(() => {
 afterEach(() => cli.remove())
 
 const env = { HOLDFAST_COMMAND: 'sudo ./holdfast' }
-const run = (words: string) => {
-  const home = { HOLDFAST_HOME: cli.home, HOLDFAST_CACHE: `${cli.cwd}/cache` }
-  return cli.run(words.split(' '), { env: { ...home, ...env } })
-}
+const run = (words: string) => cli.run(words.split(' '), { env })
 
 describe('commands that are printed are called as this one was', () => {
   test('in remedies', async () => {

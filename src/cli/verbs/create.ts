@@ -41,6 +41,7 @@ Examples:
     .addHelpText(
       'after',
       `
+On AWS the defaults are kops' own: one master, or one in each of --master-zones, and a worker for each zone.
 Nothing is made until \`holdfast update cluster NAME --yes\`.
 
 Examples:

@@ -8,7 +8,7 @@ import { renderTable } from '../table.ts'
 /** Names under which a kind may be asked for; kops' and kubectl's short ones too. */
 const kinds = {
   clusters: ['cluster'],
-  instancegroups: ['instancegroup', 'ig', 'groups'],
+  instancegroups: ['ig', 'instancegroup', 'groups'],
   machines: ['machine', 'instances', 'instance'],
   volumes: ['volume'],
 } as const
@@ -58,7 +58,8 @@ async function show(
   if (kind === 'clusters') return showClusters(cli, cli.givenName(argument, options), options)
   const name = await cli.clusterName(argument, options)
   if (kind === 'instancegroups') {
-    const groups = await lists.listGroups(await cli.store(options), name)
+    const { inSeatOrder } = await import('../../spec/master-groups.ts')
+    const groups = inSeatOrder(await lists.listGroups(await cli.store(options), name))
     if (options.output === 'yaml') return cli.data(specText(groups))
     return print(cli, options, groups, ['name', 'role', 'seat', 'size', 'zones', 'machine type'], (group) => [
       group.metadata.name,
@@ -104,8 +105,12 @@ async function show(
 }
 
 async function showClusters(cli: Cli, name: string | undefined, options: CommonOptions): Promise<void> {
-  const { listClusters } = await import('../../operations/lists.ts')
-  const declarations = await listClusters(await cli.store(options), name)
+  const [{ listClusters }, { inSeatOrder }] = await Promise.all([
+    import('../../operations/lists.ts'),
+    import('../../spec/master-groups.ts'),
+  ])
+  const found = await listClusters(await cli.store(options), name)
+  const declarations = found.map(({ cluster, groups }) => ({ cluster, groups: inSeatOrder(groups) }))
   const only = declarations[0]
   if (options.output === 'yaml' && name !== undefined && only) {
     return cli.data(specText([only.cluster, ...only.groups]))

@@ -23,7 +23,7 @@ Examples:
   holdfast logs master-a-1 --component kube-apiserver -f`,
     )
   withCommonOptions(logs)
-    .option('-c, --component <name>', 'whose log (default: agent)', 'agent')
+    .option('-c, --component <name>', 'whose log', 'agent')
     .option('-f, --follow', 'go on until Ctrl-C')
     .addOption(new Option('--tail <lines>', 'how many lines').argParser(wholeNumber).default(200))
     .action(async (machine: string, _: unknown, self: Command) => {
