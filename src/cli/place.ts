@@ -11,6 +11,8 @@ export interface Place {
   values: Map<string, string>
   /** The option whose value would be the next word. */
   pending: Option | undefined
+  /** How many words are Holdfast's own. */
+  own: number
   /** From the first word that is for another program on (`kubectl get`, `shell MACHINE ip`), or after `--`. */
   passedOn: boolean
 }
@@ -23,6 +25,7 @@ export function placeOf(program: Command, words: readonly string[]): Place {
     operands: [],
     values: new Map(),
     pending: undefined,
+    own: 0,
     passedOn: false,
   }
   for (const word of words) {
@@ -31,6 +34,7 @@ export function placeOf(program: Command, words: readonly string[]): Place {
     else if (word === '--') place.passedOn = true
     else if (/^-./.test(word)) takeOption(place, word)
     else takeWord(place, word)
+    if (!place.passedOn) place.own++
   }
   return place
 }

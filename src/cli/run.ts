@@ -25,8 +25,9 @@ export async function runCli(argv: readonly string[], io: Io): Promise<number> {
 
 function fail(cli: Cli, program: Command, argv: readonly string[], thrown: unknown): number {
   if (isHelp(thrown)) return thrown.exitCode === 0 ? exitCodes.ok : exitCodes.badInput
-  const error = isCommanderError(thrown) ? usageError(thrown, placeOf(program, argv)) : thrown
-  if (wantsJson(argv)) {
+  const place = placeOf(program, argv)
+  const error = isCommanderError(thrown) ? usageError(thrown, place) : thrown
+  if (wantsJson(argv.slice(0, place.own))) {
     cli.data(`${JSON.stringify({ error: errorAsData(error) }, undefined, 2)}\n`)
   } else {
     cli.io.err(formatError(error, cli.colours, { trace: Boolean(cli.io.env['HOLDFAST_DEBUG']) }))
@@ -63,9 +64,7 @@ function meantBy({ code }: CommanderError, { command, path, operands }: Place): 
 }
 
 /** Errors come in the form that was asked for, also when the words before it were wrong. */
-function wantsJson(argv: readonly string[]): boolean {
-  const end = argv.indexOf('--')
-  const words = end < 0 ? argv : argv.slice(0, end)
+function wantsJson(words: readonly string[]): boolean {
   return words.some(
     (word, index) =>
       word === '--output=json' ||
