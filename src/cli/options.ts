@@ -50,6 +50,10 @@ const givenTwice = (option: string, first: string, second: string) =>
     'Give one of them. Nothing was changed.',
   )
 
+/** Words that help and completion show; others may do too, and the verb tells which do not. */
+export const suggesting = (option: Option, words: readonly string[]): Option =>
+  Object.assign(option, { argChoices: [...words] })
+
 export function wholeNumber(text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.')
   return Number(text)

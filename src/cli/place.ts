@@ -17,6 +17,9 @@ export interface Place {
   passedOn: boolean
 }
 
+/** Their first argument and all that follows are for another program: `kubectl get …`, `shell MACHINE ip …`. */
+const handingOn = ['kubectl', 'shell']
+
 /** Follows words from verb to verb as they will be parsed, and never fails: what is unknown is passed over. */
 export function placeOf(program: Command, words: readonly string[]): Place {
   const place: Place = {
@@ -68,8 +71,7 @@ function takeWord(place: Place, word: string): void {
     return
   }
   operands.push(word)
-  // These hand all that follows to another program: `kubectl get …`, `shell MACHINE ip …`.
-  place.passedOn = command.registeredArguments.some(({ variadic }) => variadic)
+  place.passedOn = handingOn.includes(command.name())
 }
 
 const verbOf = (command: Command, word: string): Command | undefined =>

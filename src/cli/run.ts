@@ -15,6 +15,11 @@ import { buildProgram } from './program.ts'
 export async function runCli(argv: readonly string[], io: Io): Promise<number> {
   const cli = createCli(io)
   const program = buildProgram(cli)
+  if (argv[0] === '__complete') {
+    const { complete } = await import('./complete.ts')
+    await complete(cli, program, argv.slice(1))
+    return exitCodes.ok
+  }
   try {
     await program.parseAsync([...argv], { from: 'user' })
     return cli.exitCode

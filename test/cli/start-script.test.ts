@@ -90,6 +90,12 @@ describe('the start script', () => {
     expect(called('./holdfast', { SUDO_USER: 'me' })).toBe(asRoot ? 'sudo ./holdfast' : './holdfast')
   })
 
+  test('installs nothing on a TAB', () => {
+    expect(start(['__complete', ''])).toBe('')
+
+    expect(() => calls()).toThrow('ENOENT')
+  })
+
   test('of two at once, one installs and the other waits', () => {
     const both = 'cd / && ("$1" a & "$1" b & wait)'
 
