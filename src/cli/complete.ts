@@ -91,7 +91,7 @@ async function valuesOfArgument(cli: Cli, place: Place, argument: Argument): Pro
       // A cluster that is there is no name for a new one.
       return place.path[0] === 'create' ? [] : candidatesOf(await clusterNames(cli, place))
     case 'GROUP':
-      return candidatesOf(await groupNames(cli, place))
+      return candidatesOf([...(await groupNames(cli, place)), ...(await clustersOfGet(cli, place))])
     case 'MACHINE':
       return candidatesOf(await machineNames(cli, place))
     case 'FILE':
@@ -120,6 +120,12 @@ const matching = (keys: readonly string[], pattern: RegExp): string[] =>
 
 const clusterNames = async (cli: Cli, place: Place): Promise<string[]> =>
   matching(await storeKeys(cli, place), /^([^/]+)\/cluster\.yaml$/)
+
+/** `get ig try` lists a cluster's groups; `edit ig` takes a group only. */
+const clustersOfGet = async (cli: Cli, place: Place): Promise<string[]> =>
+  place.path[0] === 'get' && place.operands.length === 0 && !place.values.has('name')
+    ? clusterNames(cli, place)
+    : []
 
 const namedCluster = (cli: Cli, place: Place): string | undefined =>
   place.values.get('name') ?? (cli.io.env['HOLDFAST_CLUSTER'] || undefined)

@@ -98,6 +98,8 @@ describe('in bash', () => {
   test('machines and groups', async () => {
     expect(await offered('logs', '')).toEqual(['master-a-x7k2p', 'nodes-9q1zz'])
     expect(await offered('--name', 'two', 'logs', '')).toEqual([])
+    expect(await offered('get', 'ig', 'o')).toEqual(['one'])
+    expect(await offered('get', 'ig', '--name', 'one', 'nodes', 'n')).toEqual(['nodes'])
     expect(await offered('edit', 'ig', '--name', 'two', 'mas')).toEqual(['master-a', 'master-b', 'master-c'])
   })
 

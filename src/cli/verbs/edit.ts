@@ -5,6 +5,7 @@ import type { Command } from 'commander'
 import { HoldfastError } from '../../errors.ts'
 import type { ClusterSpec, InstanceGroupSpec } from '../../spec/types.ts'
 import type { Cli, CommonOptions } from '../context.ts'
+import { pickGroups } from '../groups.ts'
 import { optionsOf, withCommonOptions } from '../options.ts'
 import { showPlan } from '../show-plan.ts'
 import { specText } from '../spec-text.ts'
@@ -35,14 +36,7 @@ export function registerEdit(program: Command, cli: Cli): void {
     const name = await cli.clusterName(undefined, options)
     const { listGroups } = await import('../../operations/lists.ts')
     const groups = await listGroups(await cli.store(options), name)
-    const found = groups.find((candidate) => candidate.metadata.name === wanted)
-    if (!found) {
-      throw new HoldfastError('group-not-found', `Cluster ${name} has no instance group "${wanted}"`, {
-        remedy: `There are: ${groups.map((candidate) => candidate.metadata.name).join(', ')}.`,
-        exitCode: 2,
-      })
-    }
-    await editAndReplace(cli, options, name, [found])
+    await editAndReplace(cli, options, name, pickGroups(name, groups, [wanted]))
   })
 }
 

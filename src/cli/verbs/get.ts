@@ -8,7 +8,6 @@ import { renderTable } from '../table.ts'
 /** Names under which a kind may be asked for; kops' and kubectl's short ones too. */
 const kinds = {
   clusters: ['cluster'],
-  instancegroups: ['ig', 'instancegroup', 'groups'],
   machines: ['machine', 'instances', 'instance'],
   volumes: ['volume'],
 } as const
@@ -39,11 +38,27 @@ Examples:
       },
     )
   }
+  const groups = get
+    .command('instancegroups [GROUP...]')
+    .aliases(['ig', 'instancegroup', 'groups'])
+    .description('List the instance groups of a cluster, or those that are named.')
+    .addHelpText('after', groupsHelp)
+  withOutput(withCommonOptions(groups)).action(async (words: string[], _: unknown, self: Command) => {
+    await showGroups(cli, words, optionsOf<CommonOptions>(self))
+  })
 }
+
+const groupsHelp = `
+The cluster is the one of --name or HOLDFAST_CLUSTER, or the only one. A single name that is no group of it
+but a cluster lists that cluster's groups.
+
+Examples:
+  holdfast get ig
+  holdfast get ig nodes --name try -o yaml
+  holdfast get ig try`
 
 const descriptions: Record<Kind, string> = {
   clusters: 'List the declared clusters; with a NAME and -o yaml, its whole declaration.',
-  instancegroups: 'List the instance groups of a cluster.',
   machines: 'List the machines of a cluster.',
   volumes: 'List the volumes of a cluster.',
 }
@@ -57,19 +72,6 @@ async function show(
   const lists = await import('../../operations/lists.ts')
   if (kind === 'clusters') return showClusters(cli, cli.givenName(argument, options), options)
   const name = await cli.clusterName(argument, options)
-  if (kind === 'instancegroups') {
-    const { inSeatOrder } = await import('../../spec/master-groups.ts')
-    const groups = inSeatOrder(await lists.listGroups(await cli.store(options), name))
-    if (options.output === 'yaml') return cli.data(specText(groups))
-    return print(cli, options, groups, ['name', 'role', 'seat', 'size', 'zones', 'machine type'], (group) => [
-      group.metadata.name,
-      group.spec.role,
-      group.spec.seat ?? '-',
-      String(group.spec.size),
-      group.spec.zones.join(','),
-      group.spec.machineType ?? '-',
-    ])
-  }
   const inventory = await cli.operate(options, (operation) => lists.listInventory(operation, name))
   if (kind === 'machines') {
     return print(
@@ -102,6 +104,20 @@ async function show(
       volume.attachedTo ?? '-',
     ],
   )
+}
+
+async function showGroups(cli: Cli, words: readonly string[], options: CommonOptions): Promise<void> {
+  const { groupsAskedFor } = await import('../groups.ts')
+  const groups = await groupsAskedFor(cli, words, options)
+  if (options.output === 'yaml') return cli.data(specText(groups))
+  print(cli, options, groups, ['name', 'role', 'seat', 'size', 'zones', 'machine type'], (group) => [
+    group.metadata.name,
+    group.spec.role,
+    group.spec.seat ?? '-',
+    String(group.spec.size),
+    group.spec.zones.join(','),
+    group.spec.machineType ?? '-',
+  ])
 }
 
 async function showClusters(cli: Cli, name: string | undefined, options: CommonOptions): Promise<void> {
