@@ -14,6 +14,8 @@ export interface BadInput {
   editor?: number
   /** Declared before, by `create cluster`. */
   before?: string
+  /** The zones of those. */
+  zones?: string
   code: number
 }
 
@@ -185,6 +187,34 @@ export const badInputs: BadInput[] = [
   { name: 'a machine that is not there', words: 'logs master-a-1', before: 'try', code: 2 },
   { name: 'an unknown component', words: 'logs master-a-1 -c kublet', before: 'try', code: 2 },
   { name: 'a check of what is not made', words: 'validate cluster try', before: 'try', code: 3 },
+  {
+    name: 'a check of what cannot be made',
+    words: 'validate cluster try',
+    before: 'try',
+    zones: 'us-west-2a',
+    code: 2,
+  },
+  {
+    name: 'a kubeconfig of what cannot be made',
+    words: 'export kubeconfig try',
+    before: 'try',
+    zones: 'us-west-2a',
+    code: 2,
+  },
+  {
+    name: 'kubectl for what cannot be made',
+    words: 'kubectl get nodes',
+    before: 'try',
+    zones: 'us-west-2a',
+    code: 2,
+  },
+  {
+    name: 'a drill of what cannot be made',
+    words: 'drill kill-master try',
+    before: 'try',
+    zones: 'us-west-2a',
+    code: 2,
+  },
   { name: 'a kubeconfig of what is not made', words: 'export kubeconfig try', before: 'try', code: 3 },
   {
     name: 'leader and follower at once',

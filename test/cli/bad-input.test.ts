@@ -37,7 +37,8 @@ describe('bad input: a clear error, the right exit code, nothing changed', () =>
     const { machine, routes, env } = bad
     for (const [name, text] of Object.entries(bad.files ?? {})) writeFileSync(join(cli.cwd, name), text)
     for (const name of bad.before?.split(' ') ?? []) {
-      expect((await cli.run(['create', 'cluster', name])).code).toBe(0)
+      const zones = bad.zones ? ['--zones', bad.zones] : []
+      expect((await cli.run(['create', 'cluster', name, ...zones])).code).toBe(0)
     }
     const before = cli.snapshot()
 

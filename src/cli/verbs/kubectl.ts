@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { kubernetes } from '../../constants.ts'
 import type { Cli, CommonOptions } from '../context.ts'
 import { optionsOf, withCommonOptions } from '../options.ts'
+import { whenMade } from '../when-made.ts'
 
 const examples = `
 What stands behind the first word for kubectl is kubectl's own, options too.
@@ -42,7 +43,7 @@ async function kubectlFor(cli: Cli, options: CommonOptions) {
   const { adminKubeconfigFile } = await import('../../operations/export-kubeconfig.ts')
   const { kubectlBinary } = await import('../../operations/kubectl.ts')
   return cli.operate(options, async (operation) => ({
-    env: { KUBECONFIG: await adminKubeconfigFile(operation, name) },
+    env: { KUBECONFIG: await whenMade(operation, name, () => adminKubeconfigFile(operation, name)) },
     kubectl: await kubectlBinary(operation, name),
   }))
 }
