@@ -30,15 +30,17 @@ export function homeFolders(env: NodeJS.ProcessEnv, userHome: string): { home: s
   }
 }
 
-/** Makes home and cache (0700) where they are missing. @throws HoldfastError `path-not-usable`. */
+/** Makes the home (0700) where it is missing. @throws HoldfastError `path-not-usable`. */
 export function resolveHome(env: NodeJS.ProcessEnv = process.env, userHome = homedir()): Home {
   const { home, cache } = homeFolders(env, userHome)
   makeUsable("Holdfast's home", home, 'HOLDFAST_HOME')
-  makeUsable('The cache', cache, 'HOLDFAST_CACHE')
   const dir = realpathSync(home)
   const hash = createHash('sha256').update(dir).digest('hex').slice(0, 6)
   return { dir, cache, prefix: `hf-${hash}`, storeUrl: pathToFileURL(join(dir, 'store')).href }
 }
+
+/** Before anything is changed that will need it. @throws HoldfastError `path-not-usable`. */
+export const makeCache = ({ cache }: Home): void => makeUsable('The cache', cache, 'HOLDFAST_CACHE')
 
 function makeUsable(what: string, path: string, variable: string): void {
   try {

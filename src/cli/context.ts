@@ -1,7 +1,7 @@
 import { chownSync, existsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { HoldfastError, InvalidInputError } from '../errors.ts'
-import { type Home, homeFolders, resolveHome } from '../home.ts'
+import { type Home, homeFolders, makeCache, resolveHome } from '../home.ts'
 import type { Operation } from '../operations/operation.ts'
 import type { StateStore } from '../store/store.ts'
 import { type Colours, coloursFor } from './colours.ts'
@@ -127,14 +127,14 @@ const noClusters = (store: StateStore) =>
     exitCode: 2,
   })
 
-/** Under sudo the folders that are made in the caller's home belong to the caller. */
-function ownedHome(io: Io): Home {
-  const { caller } = io
-  if (!caller) return resolveHome(io.env, io.userHome)
-  const missing: string[] = []
-  for (const folder of Object.values(homeFolders(io.env, io.userHome)))
-    for (let path = folder; !existsSync(path); path = dirname(path)) missing.push(path)
-  const home = resolveHome(io.env, io.userHome)
-  for (const path of missing) chownSync(path, caller.uid, caller.gid)
+/** Home and cache; under sudo the folders that are made in the caller's home belong to the caller. */
+function ownedHome({ env, userHome, caller }: Io): Home {
+  const missing = Object.values(homeFolders(env, userHome)).flatMap(missingFrom)
+  const home = resolveHome(env, userHome)
+  makeCache(home)
+  if (caller) for (const path of missing) chownSync(path, caller.uid, caller.gid)
   return home
 }
+
+const missingFrom = (path: string): string[] =>
+  existsSync(path) ? [] : [path, ...missingFrom(dirname(path))]
