@@ -1,4 +1,8 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { createCli } from '../../src/cli/context.ts'
+import type { Io } from '../../src/cli/io.ts'
+import { placeOf } from '../../src/cli/place.ts'
+import { buildProgram } from '../../src/cli/program.ts'
 import { needsCluster } from '../../src/cli/verbs/kubectl.ts'
 import { type TestCli, testCli } from './support.ts'
 
@@ -62,4 +66,17 @@ test('what kubectl answers by itself needs no cluster', () => {
     expect(needsCluster(words.split(' ')), words).toBe(false)
   for (const words of ['version', 'get nodes', 'run version --client'])
     expect(needsCluster(words.split(' ')), words).toBe(true)
+})
+
+test('exactly the verbs that hand their words on are known to do so', () => {
+  const program = buildProgram(createCli({ env: {} } as Io))
+  const verbs = program.commands.flatMap((verb) => [[verb], ...verb.commands.map((below) => [verb, below])])
+
+  for (const path of verbs) {
+    const words = path.map((verb) => verb.name())
+    const command = path.at(-1)
+    if (command?.commands.length) continue
+    const handsOn: unknown = command && Reflect.get(command, '_passThroughOptions')
+    expect(placeOf(program, [...words, 'word']).passedOn, words.join(' ')).toBe(handsOn)
+  }
 })

@@ -26,24 +26,32 @@ Examples:
   holdfast get ig --name try -o yaml     What is declared, ready for \`holdfast replace -f\`
   holdfast get machines try -o json`,
     )
-  for (const kind of Object.keys(kinds) as Kind[]) {
-    const command = get
-      .command(`${kind} [NAME]`)
-      .aliases([...kinds[kind]])
-      .description(descriptions[kind])
-      .addHelpText('after', `\nExamples:\n  holdfast get ${kind}\n  holdfast get ${kind} NAME -o yaml`)
-    withOutput(withCommonOptions(command)).action(
-      async (argument: string | undefined, _: unknown, self: Command) => {
-        await show(cli, kind, argument, optionsOf<CommonOptions>(self))
-      },
-    )
-  }
-  const groups = get
+  registerKind(get, cli, 'clusters')
+  registerGroups(get, cli)
+  registerKind(get, cli, 'machines')
+  registerKind(get, cli, 'volumes')
+}
+
+function registerKind(get: Command, cli: Cli, kind: Kind): void {
+  const command = get
+    .command(`${kind} [NAME]`)
+    .aliases([...kinds[kind]])
+    .description(descriptions[kind])
+    .addHelpText('after', `\nExamples:\n  holdfast get ${kind}\n  holdfast get ${kind} NAME -o yaml`)
+  withOutput(withCommonOptions(command)).action(
+    async (argument: string | undefined, _: unknown, self: Command) => {
+      await show(cli, kind, argument, optionsOf<CommonOptions>(self))
+    },
+  )
+}
+
+function registerGroups(get: Command, cli: Cli): void {
+  const command = get
     .command('instancegroups [GROUP...]')
     .aliases(['ig', 'instancegroup', 'groups'])
     .description('List the instance groups of a cluster, or those that are named.')
     .addHelpText('after', groupsHelp)
-  withOutput(withCommonOptions(groups)).action(async (words: string[], _: unknown, self: Command) => {
+  withOutput(withCommonOptions(command)).action(async (words: string[], _: unknown, self: Command) => {
     await showGroups(cli, words, optionsOf<CommonOptions>(self))
   })
 }
