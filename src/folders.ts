@@ -1,6 +1,6 @@
 import { mkdirSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { isErrno } from './errors.ts'
+import { isErrno, messageOf } from './errors.ts'
 
 /**
  * Makes the folder `path` and what is missing above it, each with `mode`, and returns the uppermost that
@@ -23,3 +23,13 @@ export function makeFolder(path: string, mode = 0o700): string | undefined {
 }
 
 const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+
+/** Why a folder cannot be used, in words. */
+export function folderFault(error: unknown): string {
+  if (isErrno(error, 'EACCES', 'EPERM')) return `permission denied (${messageOf(error)})`
+  if (isErrno(error, 'EROFS')) return `it is on a read-only file system (${messageOf(error)})`
+  if (isErrno(error, 'ENOSPC', 'EDQUOT')) return `no space is left (${messageOf(error)})`
+  if (isErrno(error, 'ENOTDIR', 'EEXIST', 'EISDIR'))
+    return `something that is no folder is in the way (${messageOf(error)})`
+  return messageOf(error)
+}

@@ -90,7 +90,11 @@ export async function writeBundle(
 export async function openBundle(file: string): Promise<Bundle> {
   const remedy = 'Name a file made by `holdfast assets bundle` on a machine with the same processor.'
   const refuse = (reason: string, cause?: unknown) =>
-    new HoldfastError('bundle-unreadable', `${file} cannot be used as a bundle: ${reason}`, { remedy, cause })
+    new HoldfastError('bundle-unreadable', `${file} cannot be used as a bundle: ${reason}`, {
+      remedy,
+      cause,
+      exitCode: 2,
+    })
   const index = await readTarIndex(file).catch((error) => {
     throw refuse(messageOf(error), error)
   })

@@ -1,100 +1,61 @@
-import type { Command } from 'commander'
+export const shells = ['bash', 'zsh', 'fish'] as const
+export type Shell = (typeof shells)[number]
 
-/** One place in the tree of verbs and what may follow there. */
-interface Place {
-  /** Words typed so far, for example `create cluster`. */
-  path: string
-  verbs: { name: string; description: string }[]
-  options: { long: string; description: string }[]
-}
+/** A script that asks `holdfast __complete` on each TAB, so that it never lags behind the verbs. */
+export const completionScript = (shell: Shell): string => scripts[shell]
 
-/** A script made from the verbs as they are, so that it never lags behind them. */
-export function completionScript(program: Command, shell: 'bash' | 'zsh' | 'fish'): string {
-  const places = placesBelow(program, [])
-  if (shell === 'bash') return bashScript(places)
-  return shell === 'zsh' ? zshScript(places) : fishScript(places)
-}
-
-function placesBelow(command: Command, path: readonly string[]): Place[] {
-  const help = command.createHelp()
-  const verbs = help.visibleCommands(command).filter((verb) => verb.name() !== 'help')
-  const here: Place = {
-    path: path.join(' '),
-    verbs: verbs.map((verb) => ({ name: verb.name(), description: sentence(verb.description()) })),
-    options: help
-      .visibleOptions(command)
-      .flatMap((option) =>
-        option.long ? [{ long: option.long, description: sentence(option.description) }] : [],
-      ),
-  }
-  return [here, ...verbs.flatMap((verb) => placesBelow(verb, [...path, verb.name()]))]
-}
-
-/** The first sentence, without what a shell could read as its own. */
-const sentence = (text: string) => (text.split(/[.;] |\.$/)[0] ?? '').replaceAll(/["'`$\\]/g, '')
-
-const words = (place: Place) =>
-  [...place.verbs.map((verb) => verb.name), ...place.options.map((option) => option.long)].join(' ')
-
-/** Shell code that sets `place` to the longest known path among the words before the cursor. */
-const walk = (places: readonly Place[]) => {
-  const paths = places.filter((place) => place.path !== '').map((place) => `"${place.path}"`)
-  return `case "\${place:+$place }$word" in ${paths.join('|')}) place="\${place:+$place }$word" ;; esac`
-}
-
-const answers = (places: readonly Place[]) =>
-  places.map((place) => `    "${place.path}") offered="${words(place)}" ;;`).join('\n')
-
-const bashScript = (places: readonly Place[]) => `# bash completion for holdfast
+const bash = `# bash completion for holdfast
 _holdfast() {
-  local place="" offered="" word
-  for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-    ${walk(places)}
+  local words=() word glue='' typed="\${COMP_WORDS[COMP_CWORD]}"
+  # bash takes --name=x and file:///x apart at = and :, here they come together again.
+  for word in "\${COMP_WORDS[@]:1:COMP_CWORD}"; do
+    if [[ \${#words[@]} -gt 0 && ( -n $glue || $word == [=:] ) ]]; then words[-1]+=$word; else words+=("$word"); fi
+    glue=''
+    if [[ $word == [=:] ]]; then glue=yes; fi
   done
-  case "$place" in
-${answers(places)}
-  esac
-  COMPREPLY=($(compgen -W "$offered" -- "\${COMP_WORDS[COMP_CWORD]}"))
+  if [[ $typed == [=:] ]]; then typed=''; fi
+  mapfile -t COMPREPLY < <("\${COMP_WORDS[0]/#\\~/$HOME}" __complete "\${words[@]}" 2>/dev/null | cut -f 1)
+  if [[ \${COMPREPLY[0]} == :files ]]; then
+    COMPREPLY=()
+    compopt -o default
+  else
+    COMPREPLY=("\${COMPREPLY[@]#"\${words[-1]%"$typed"}"}")
+  fi
 }
-complete -o default -F _holdfast holdfast
+complete -F _holdfast holdfast
 `
 
-const zshScript = (places: readonly Place[]) => `#compdef holdfast
+const zsh = `#compdef holdfast
 _holdfast() {
-  local place="" offered="" word
-  for word in "\${words[@]:1:$((CURRENT - 2))}"; do
-    ${walk(places)}
+  local line
+  local -a lines found
+  lines=("\${(@f)$(\${~words[1]} __complete "\${(@)words[2,CURRENT]}" 2>/dev/null)}")
+  if [[ \${lines[1]} == :files ]]; then
+    _files
+    return
+  fi
+  for line in $lines; do
+    found+=("\${\${line%%$'\\t'*}//:/\\\\:}:\${\${line#*$'\\t'}%%$line}")
   done
-  case "$place" in
-${answers(places)}
-  esac
-  compadd -- \${=offered}
-  _files
+  _describe holdfast found
 }
 if [ "$funcstack[1]" = "_holdfast" ]; then _holdfast "$@"; else compdef _holdfast holdfast; fi
 `
 
-function fishScript(places: readonly Place[]): string {
-  const lines = ['# fish completion for holdfast']
-  for (const place of places) {
-    const condition = fishCondition(place)
-    for (const verb of place.verbs) {
-      lines.push(`complete -c holdfast -n "${condition}" -f -a "${verb.name}" -d "${verb.description}"`)
-    }
-    for (const option of place.options) {
-      lines.push(
-        `complete -c holdfast -n "${condition}" -l "${option.long.slice(2)}" -d "${option.description}"`,
-      )
-    }
-  }
-  return `${lines.join('\n')}\n`
-}
+const fish = `# fish completion for holdfast
+function __holdfast_complete
+    set -l words (commandline -opc)
+    set -l current (commandline -ct)
+    set -l program $words[1]
+    set -e words[1]
+    set -l lines ($program __complete $words "$current" 2>/dev/null)
+    if test "$lines[1]" = ":files"
+        __fish_complete_path "$current"
+    else if test (count $lines) -gt 0
+        printf '%s\\n' $lines
+    end
+end
+complete -c holdfast -f -a '(__holdfast_complete)'
+`
 
-function fishCondition(place: Place): string {
-  const seen = place.path
-    .split(' ')
-    .filter((word) => word !== '')
-    .map((word) => `__fish_seen_subcommand_from ${word}`)
-  const next = place.verbs.map((verb) => verb.name).join(' ')
-  return [...seen, ...(next ? [`not __fish_seen_subcommand_from ${next}`] : [])].join('; and ') || 'true'
-}
+const scripts: Record<Shell, string> = { bash, zsh, fish }

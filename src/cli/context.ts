@@ -1,10 +1,11 @@
-import { chownSync, existsSync, mkdirSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { chownSync, existsSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { HoldfastError, InvalidInputError } from '../errors.ts'
-import { type Home, resolveHome } from '../home.ts'
+import { type Home, homeFolders, makeCache, resolveHome } from '../home.ts'
 import type { Operation } from '../operations/operation.ts'
 import type { StateStore } from '../store/store.ts'
 import { type Colours, coloursFor } from './colours.ts'
+import { withCommandName } from './command-name.ts'
 import type { Io } from './io.ts'
 import { createRenderer } from './render.ts'
 
@@ -20,6 +21,8 @@ export type OutputFormat = 'table' | 'json' | 'yaml'
 /** What a verb works with; everything in it is made when it is first asked for. */
 export interface Cli {
   readonly io: Io
+  /** Prints on standard output for programs, to the letter. */
+  data(text: string): void
   readonly colours: Colours
   /** The exit code when nothing was thrown. */
   exitCode: number
@@ -33,10 +36,12 @@ export interface Cli {
   operate<T>(options: CommonOptions, action: (operation: Operation) => Promise<T>): Promise<T>
 }
 
-export function createCli(io: Io): Cli {
+export function createCli(given: Io): Cli {
+  const io = withCommandName(given)
   let home: Home | undefined
   const cli: Cli = {
     io,
+    data: given.out,
     colours: coloursFor(io),
     exitCode: 0,
     home() {
@@ -52,6 +57,7 @@ export function createCli(io: Io): Cli {
         throw new InvalidInputError(
           `Two different names were given: ${argument} and --name ${options.name}`,
           [],
+          'Give one of them. Nothing was changed.',
         )
       }
       return argument ?? options.name ?? (io.env['HOLDFAST_CLUSTER'] || undefined)
@@ -121,18 +127,14 @@ const noClusters = (store: StateStore) =>
     exitCode: 2,
   })
 
-/** Under sudo the folders that are made in the caller's home belong to the caller. */
-function ownedHome(io: Io): Home {
-  const { caller } = io
-  if (!caller) return resolveHome(io.env, io.userHome)
-  const wanted =
-    io.env['HOLDFAST_HOME'] ??
-    join(io.env['XDG_DATA_HOME'] || join(io.userHome, '.local', 'share'), 'holdfast')
-  const missing: string[] = []
-  for (let path = wanted; !existsSync(path); path = dirname(path)) missing.unshift(path)
-  for (const path of missing) {
-    mkdirSync(path, { mode: 0o700 })
-    chownSync(path, caller.uid, caller.gid)
-  }
-  return resolveHome(io.env, io.userHome)
+/** Home and cache; under sudo the folders that are made in the caller's home belong to the caller. */
+function ownedHome({ env, userHome, caller }: Io): Home {
+  const missing = Object.values(homeFolders(env, userHome)).flatMap(missingFrom)
+  const home = resolveHome(env, userHome)
+  makeCache(home)
+  if (caller) for (const path of missing) chownSync(path, caller.uid, caller.gid)
+  return home
 }
+
+const missingFrom = (path: string): string[] =>
+  existsSync(path) ? [] : [path, ...missingFrom(dirname(path))]

@@ -4,6 +4,7 @@ import type { Cli, CommonOptions } from './context.ts'
 import { drillReportLines } from './drill-report.ts'
 import { createLiveView } from './live/view.ts'
 import { printData } from './print.ts'
+import { whenMade } from './when-made.ts'
 
 /** Runs the drill with its live view and prints what it found. */
 export async function runKillMaster(
@@ -15,7 +16,9 @@ export async function runKillMaster(
   const { drillKillMaster } = await import('../operations/drill.ts')
   const view = createLiveView(cli.io, { title: `${name}: kill the ${drill.which}` })
   const report = await cli
-    .operate(options, (operation) => drillKillMaster(operation, name, drill, view))
+    .operate(options, (operation) =>
+      whenMade(operation, name, () => drillKillMaster(operation, name, drill, view)),
+    )
     .finally(() => view.close())
   if (options.output === 'json' || options.output === 'yaml') printData(cli, report, options.output)
   else cli.io.out(`${drillReportLines(report, cli.colours).join('\n')}\n`)

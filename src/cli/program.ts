@@ -10,6 +10,7 @@ import { registerDrill } from './verbs/drill.ts'
 import { registerEdit } from './verbs/edit.ts'
 import { registerExport } from './verbs/export.ts'
 import { registerGet } from './verbs/get.ts'
+import { registerHelp } from './verbs/help.ts'
 import { registerKubectl } from './verbs/kubectl.ts'
 import { registerLoad } from './verbs/load.ts'
 import { registerLogs } from './verbs/logs.ts'
@@ -18,7 +19,7 @@ import { registerShell } from './verbs/shell.ts'
 import { registerUp } from './verbs/up.ts'
 import { registerUpdate } from './verbs/update.ts'
 import { registerValidate } from './verbs/validate.ts'
-import { registerVersion } from './verbs/version.ts'
+import { holdfastVersion, registerVersion } from './verbs/version.ts'
 
 const examples = `
 Examples:
@@ -31,7 +32,11 @@ Examples:
 export function buildProgram(cli: Cli): Command {
   const program = new Command('holdfast')
     .description('Creates, runs and heals highly available Kubernetes clusters.')
-    .helpCommand('help [command]', 'Show what a command does')
+    .version(`holdfast ${holdfastVersion()}`, '-V, --version', 'show the version of Holdfast')
+    .helpOption('-h, --help', 'show this help')
+    // For the verbs below; at the top there is one that follows several words.
+    .helpCommand('help [command]', 'Show what a command does.')
+    .helpCommand(false)
     .addHelpText('after', examples)
     .enablePositionalOptions()
     .exitOverride()
@@ -64,6 +69,7 @@ export function buildProgram(cli: Cli): Command {
     registerAssets,
     registerCompletion,
     registerVersion,
+    registerHelp,
   ]) {
     register(program, cli)
   }

@@ -1,10 +1,11 @@
-import type { CommanderError } from 'commander'
+import type { Command, CommanderError } from 'commander'
 import { type HoldfastError, InvalidInputError } from '../errors.ts'
 import { refusedToUser } from '../permission.ts'
 import { type Cli, createCli } from './context.ts'
 import { exitCodes } from './exit-codes.ts'
 import { errorAsData, exitCodeOf, formatError } from './format-error.ts'
 import type { Io } from './io.ts'
+import { type Place, placeOf } from './place.ts'
 import { buildProgram } from './program.ts'
 
 /**
@@ -14,22 +15,28 @@ import { buildProgram } from './program.ts'
  */
 export async function runCli(argv: readonly string[], io: Io): Promise<number> {
   const cli = createCli(io)
+  const program = buildProgram(cli)
+  if (argv[0] === '__complete') {
+    const { complete } = await import('./complete.ts')
+    await complete(cli, program, argv.slice(1))
+    return exitCodes.ok
+  }
   try {
-    const program = buildProgram(cli)
     await program.parseAsync([...argv], { from: 'user' })
     return cli.exitCode
   } catch (error) {
-    return fail(cli, argv, error)
+    return fail(cli, program, argv, error)
   }
 }
 
-function fail(cli: Cli, argv: readonly string[], thrown: unknown): number {
+function fail(cli: Cli, program: Command, argv: readonly string[], thrown: unknown): number {
   if (isHelp(thrown)) return thrown.exitCode === 0 ? exitCodes.ok : exitCodes.badInput
+  const place = placeOf(program, argv)
   const error = isCommanderError(thrown)
-    ? usageError(thrown)
+    ? usageError(thrown, place)
     : (refusedToUser('Something that this command needs', thrown) ?? thrown)
-  if (wantsJson(argv)) {
-    cli.io.out(`${JSON.stringify({ error: errorAsData(error) }, undefined, 2)}\n`)
+  if (wantsJson(argv.slice(0, place.own))) {
+    cli.data(`${JSON.stringify({ error: errorAsData(error) }, undefined, 2)}\n`)
   } else {
     cli.io.err(formatError(error, cli.colours, { trace: Boolean(cli.io.env['HOLDFAST_DEBUG']) }))
   }
@@ -44,20 +51,28 @@ const isHelp = (error: unknown): error is CommanderError =>
   ['commander.helpDisplayed', 'commander.help', 'commander.version'].includes(error.code)
 
 /** Commander's words, without its prefix, with the suggestion as the remedy. */
-function usageError(error: CommanderError): HoldfastError {
+function usageError(error: CommanderError, place: Place): HoldfastError {
   const [first = '', ...rest] = error.message.replace(/^error: /, '').split('\n')
   const suggestion = rest.join(' ').replace(/^\((.*)\)$/, '$1')
   return new InvalidInputError(
     first.charAt(0).toUpperCase() + first.slice(1),
     [],
-    suggestion || 'Add --help to see what this command understands.',
+    suggestion || meantBy(error, place) || 'Add --help to see what this command understands.',
   )
 }
 
+/** `validate try` for `validate cluster try`. */
+function meantBy({ code }: CommanderError, { command, path, operands }: Place): string | undefined {
+  if (!['commander.unknownCommand', 'commander.unknownOption'].includes(code) || operands.length === 0)
+    return undefined
+  const verbs = command.commands.filter((verb) => verb.name() !== 'help')
+  const verb = verbs.length === 1 ? verbs[0] : verbs.find((one) => one.name() === 'cluster')
+  if (!verb) return undefined
+  return `Did you mean \`${['holdfast', ...path, verb.name(), operands[0]].join(' ')}\`?`
+}
+
 /** Errors come in the form that was asked for, also when the words before it were wrong. */
-function wantsJson(argv: readonly string[]): boolean {
-  const end = argv.indexOf('--')
-  const words = end < 0 ? argv : argv.slice(0, end)
+function wantsJson(words: readonly string[]): boolean {
   return words.some(
     (word, index) =>
       word === '--output=json' ||

@@ -50,7 +50,7 @@ function headline({ cluster, steps }: ShownPlan, state: PlanState): string {
   const count = steps.length === 1 ? '1 step' : `${steps.length} steps`
   if (state === 'deletion') {
     return steps.length === 0
-      ? `Nothing is made of cluster ${cluster}; its declaration would go: holdfast delete cluster ${cluster} --yes`
+      ? `Nothing is made of cluster ${cluster}; its declaration would go: \`holdfast delete cluster ${cluster} --yes\``
       : `Cluster ${cluster} would go, with all its data:`
   }
   if (steps.length === 0) return `Cluster ${cluster}: nothing to do, everything is as declared.`
@@ -58,13 +58,13 @@ function headline({ cluster, steps }: ShownPlan, state: PlanState): string {
 }
 
 function nextStep({ cluster, problems }: ShownPlan, state: PlanState): string {
-  if (state === 'deletion') return `Really remove it with: holdfast delete cluster ${cluster} --yes`
-  const carryOut = `holdfast update cluster ${cluster} --yes`
+  if (state === 'deletion') return `Really remove it with \`holdfast delete cluster ${cluster} --yes\`.`
+  const carryOut = `\`holdfast update cluster ${cluster} --yes\``
   const errors = problems.filter((problem) => problem.severity === 'error')
-  if (errors.length === 0) return `Carry it out with: ${carryOut}`
+  if (errors.length === 0) return `Carry it out with ${carryOut}.`
   // What this machine lacks is no fault of the declaration.
   if (errors.every(({ path }) => path.startsWith('host.')))
-    return `Mend the errors above on this machine, then carry it out with: ${carryOut}`
+    return `Mend the errors above on this machine, then carry it out with ${carryOut}.`
   return [
     'The errors above must be mended before it can be carried out:',
     `  holdfast get cluster ${cluster} -o yaml >cluster.yaml   (change it, then)`,

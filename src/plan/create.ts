@@ -1,4 +1,5 @@
 import type { CloudStep, Inventory, ObservedGroup, UserData, Volume } from '../clouds/cloud.ts'
+import { inSeatOrder } from '../spec/master-groups.ts'
 import { andList } from '../spec/nearest.ts'
 import { type Declaration, ETCD_NAMES, type InstanceGroupSpec } from '../spec/types.ts'
 
@@ -15,12 +16,12 @@ export interface ApplyFacts {
  * `applyProblems`: a master's group is never deleted, no volume moved.
  */
 export function planApply(declaration: Declaration, inventory: Inventory, facts: ApplyFacts): CloudStep[] {
-  const masters = declaration.groups.filter((group) => group.spec.role === 'master')
-  const nodes = declaration.groups.filter((group) => group.spec.role === 'node')
+  const groups = inSeatOrder(declaration.groups)
+  const masters = groups.filter((group) => group.spec.role === 'master')
   return [
     ...foundations(declaration, inventory),
     ...masters.flatMap((group) => volumeSteps(declaration, group, inventory.volumes)),
-    ...[...masters, ...nodes].flatMap((group) => groupStep(declaration, group, inventory, facts)),
+    ...groups.flatMap((group) => groupStep(declaration, group, inventory, facts)),
     ...inventory.groups
       .filter(
         ({ name, role }) =>

@@ -18,6 +18,7 @@ export interface ClusterFlags {
   masterCount?: NumberFlag
   controlPlaneCount?: NumberFlag
   masters?: NumberFlag
+  controlPlanes?: NumberFlag
   nodeCount?: NumberFlag
   workers?: NumberFlag
   masterSize?: string
@@ -131,9 +132,14 @@ export function declarationFromFlags(flags: ClusterFlags, circumstances: Circums
   const declaration: Declaration = { cluster, groups }
   const wrongFlags = [...reader.errors, ...networking.problems]
   const told = new Set(wrongFlags.map((problem) => problem.path))
-  const found = validateDeclaration(declaration, circumstances)
-    .map((problem) => withFlag(problem, masters.flag))
-    .filter((problem) => !told.has(problem.path))
+  const named = validateDeclaration(declaration, circumstances).map((problem) =>
+    withFlag(problem, masters.flag),
+  )
+  // Groups are named after their zones here: what is wrong with a zone's name is said of the zone.
+  const wrongZones = named.some(({ severity, path }) => severity === 'error' && path === '--zones')
+  const found = named.filter(
+    ({ path }) => !told.has(path) && !(wrongZones && /^groups\[\d+\]\.metadata\.name/.test(path)),
+  )
   const sorted = sortProblems([...wrongFlags, ...found])
   return { ...(sorted.errors.length > 0 ? {} : { declaration }), ...sorted }
 }
@@ -172,6 +178,7 @@ function countMasters(
     ['--master-count', flags.masterCount],
     ['--control-plane-count', flags.controlPlaneCount],
     ['--masters', flags.masters],
+    ['--control-planes', flags.controlPlanes],
   ])
   const asked = reader.count(flag, value)
   if (value !== undefined && asked === undefined) return { zones: nodeZones, count: 1, flag }

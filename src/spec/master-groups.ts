@@ -32,6 +32,16 @@ export function masterGroups(
   })
 }
 
+/** Masters from seat to seat, then the others as they came. */
+export function inSeatOrder(groups: readonly InstanceGroupSpec[]): InstanceGroupSpec[] {
+  const masters = groups.filter((group) => group.spec.role === 'master')
+  const seat = (group: InstanceGroupSpec) => group.spec.seat ?? ''
+  return [
+    ...masters.toSorted((a, b) => seat(a).localeCompare(seat(b))),
+    ...groups.filter((group) => group.spec.role !== 'master'),
+  ]
+}
+
 /** The group `nodes`, over all the zones. */
 export const nodeGroup = (
   cluster: string,

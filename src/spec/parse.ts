@@ -36,8 +36,7 @@ export function parseDocuments(text: string, file: string): ParsedFile {
       severity: 'error',
       path: '',
       message: 'the file is empty',
-      remedy:
-        'Write a Cluster and its InstanceGroups; `holdfast create cluster NAME --output yaml` shows some.',
+      remedy: 'Write a Cluster and its InstanceGroups; `holdfast create cluster NAME --dry-run` shows some.',
       file,
       line: 1,
       column: 1,

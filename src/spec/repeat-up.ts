@@ -27,7 +27,7 @@ export function repeatUp(
   const { spec, metadata } = existing.cluster
   const masters = existing.groups.filter((group) => group.spec.role === 'master')
   const nodes = existing.groups.find((group) => group.spec.role === 'node' && group.metadata.name === 'nodes')
-  const countGiven = [flags.masters, flags.masterCount, flags.controlPlaneCount].some(
+  const countGiven = [flags.masters, flags.controlPlanes, flags.masterCount, flags.controlPlaneCount].some(
     (value) => value !== undefined,
   )
   const zonesGiven = [flags.zones, flags.masterZones, flags.controlPlaneZones].some(
@@ -47,7 +47,7 @@ export function repeatUp(
       topology: flags.topology ?? spec.topology,
       egress: flags.egress ?? spec.egress,
       workers: flags.workers ?? flags.nodeCount ?? nodes?.spec.size ?? 0,
-      masters: flags.masters ?? flags.masterCount ?? flags.controlPlaneCount ?? masters.length,
+      ...(countGiven ? {} : { masters: masters.length }),
     },
     circumstances,
   )

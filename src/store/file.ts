@@ -1,9 +1,9 @@
 import type { Dirent } from 'node:fs'
-import { open, readdir, readFile, rename, rmdir, unlink } from 'node:fs/promises'
+import { open, opendir, readdir, readFile, rename, rmdir, unlink } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { HoldfastError, isErrno, messageOf } from '../errors.ts'
-import { makeFolder } from '../folders.ts'
+import { HoldfastError, isErrno } from '../errors.ts'
+import { folderFault, makeFolder } from '../folders.ts'
 import { refusedToUser } from '../permission.ts'
 import { checkCondition } from './condition.ts'
 import { assertKey, isKey } from './keys.ts'
@@ -39,18 +39,21 @@ export function openFileStore(place: string): StateStore {
       if (error instanceof HoldfastError && error.code !== 'lock-timeout') throw error
       const refused = refusedToUser(`The state store ${location}`, error)
       if (refused) throw refused
-      throw new StoreUnavailableError(location, reasonOf(error), error)
+      throw new StoreUnavailableError(location, folderFault(error), error)
     }
   }
 
   const read = async (path: string): Promise<Stored | undefined> => {
     const bytes = await readIfThere(path)
-    return bytes && decodeRecord(path, bytes)
+    if (bytes) return decodeRecord(path, bytes)
+    await requireNoFile(root)
+    return undefined
   }
 
   const keysOf = async (prefix: string): Promise<string[]> => {
     const found: string[] = []
     await walk(root, prefix.slice(0, prefix.lastIndexOf('/') + 1), found)
+    if (found.length === 0) await requireNoFile(root)
     return found.filter((key) => key.startsWith(prefix) && isKey(key)).sort()
   }
 
@@ -144,6 +147,15 @@ async function readIfThere(path: string): Promise<Buffer | undefined> {
   }
 }
 
+/** A store that is not made yet is empty; a file in its place, or above it, is a mistake. */
+async function requireNoFile(root: string): Promise<void> {
+  try {
+    await (await opendir(root)).close()
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error
+  }
+}
+
 /** Makes `path` (0700) and what is missing above it, and syncs the folders that got a new entry. */
 async function makeSynced(path: string, upTo: string): Promise<void> {
   const first = makeFolder(path)
@@ -173,13 +185,4 @@ async function removeEmptyFolders(from: string, root: string): Promise<void> {
       throw error
     }
   }
-}
-
-function reasonOf(error: unknown): string {
-  if (isErrno(error, 'EACCES', 'EPERM')) return `permission denied (${messageOf(error)})`
-  if (isErrno(error, 'EROFS')) return `it is on a read-only file system (${messageOf(error)})`
-  if (isErrno(error, 'ENOSPC', 'EDQUOT')) return `no space is left (${messageOf(error)})`
-  if (isErrno(error, 'ENOTDIR', 'EEXIST', 'EISDIR'))
-    return `something that is no folder is in the way (${messageOf(error)})`
-  return messageOf(error)
 }

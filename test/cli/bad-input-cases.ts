@@ -14,6 +14,8 @@ export interface BadInput {
   machine?: Problem[]
   routes?: { cidr: string; device: string }[]
   /** Declared before, by `create cluster` with these words; several are parted by `, `. */
+  /** What the editor ends with. */
+  editor?: number
   before?: string
   code: number
 }
@@ -28,6 +30,9 @@ const lacking = (facts: Partial<HostFacts>): Problem[] => preflightProblems({ ..
 
 export const badInputs: BadInput[] = [
   { name: 'an unknown verb', words: 'upp', code: 2 },
+  { name: 'a cluster without the word', words: 'validate try', code: 2 },
+  { name: 'flags of a cluster without the word', words: 'create try --masters 3', code: 2 },
+  { name: 'help for an unknown verb', words: 'help create clutser', code: 2 },
   { name: 'an unknown flag', words: 'up --workrs 2', code: 2 },
   { name: 'an unknown thing to list', words: 'get machine-groups', code: 2 },
   { name: 'an unknown flag of kops', words: 'create cluster try --bastion', code: 2 },
@@ -35,6 +40,8 @@ export const badInputs: BadInput[] = [
   { name: 'a name that is no DNS name', words: 'create cluster Try_1', code: 2 },
   { name: 'a name that leaves the store', words: 'create cluster ../try', code: 2 },
   { name: 'two names', words: 'create cluster try --name other', code: 2 },
+  { name: 'two stores', words: '--state file:///a get clusters --state file:///b', code: 2 },
+  { name: 'a file and flags', words: 'create -f c.yaml cluster try', code: 2 },
   { name: 'too many words', words: 'create cluster try other', code: 2 },
   { name: 'an even number of masters', words: 'up try --masters 2', code: 2 },
   { name: 'too many masters', words: 'up try --masters 9', code: 2 },
@@ -59,6 +66,7 @@ export const badInputs: BadInput[] = [
   { name: 'a network that nobody knows', words: 'up try --networking vxlam', code: 2 },
   { name: 'an unknown egress', words: 'up try --egress all', code: 2 },
   { name: 'an empty zone', words: 'up try --zones a,,c', code: 2 },
+  { name: 'a zone that is no name', words: 'create cluster try --zones A', code: 2 },
   { name: 'an unknown region', words: 'create cluster try --zones us-west-9a', code: 2 },
   { name: 'zones of two regions', words: 'create cluster try --zones us-west-2a,eu-west-1a', code: 2 },
   { name: 'an unknown cloud', words: 'create cluster try --cloud azure', code: 2 },
@@ -152,6 +160,21 @@ export const badInputs: BadInput[] = [
     files: { 'c.yaml': '' },
     code: 1,
   },
+  {
+    name: 'a file in the place of the store',
+    words: 'get clusters --state file://DIR/c.yaml',
+    files: { 'c.yaml': '' },
+    code: 1,
+  },
+  { name: 'a home that is a file', words: 'get clusters', env: { HOLDFAST_HOME: '/etc/passwd' }, code: 2 },
+  {
+    name: 'a cache that cannot be made',
+    words: 'create cluster try',
+    env: { HOLDFAST_CACHE: '/etc/passwd/cache' },
+    code: 2,
+  },
+  { name: 'a bundle that is not there', words: 'assets fetch --bundle /nowhere.tar', code: 2 },
+  { name: 'an editor that is not there', words: 'edit cluster try', before: 'try', editor: 127, code: 1 },
   { name: 'a store of an unknown kind', words: 'get clusters --state http://example.com/x', code: 2 },
   { name: 'a store in S3', words: 'get clusters --state s3://bucket', code: 2 },
   { name: 'a store that is no URL', words: 'get clusters', env: { HOLDFAST_STATE_STORE: 'store' }, code: 2 },
@@ -185,6 +208,30 @@ export const badInputs: BadInput[] = [
   { name: 'a machine that is not there', words: 'logs master-a-1', before: 'try', code: 2 },
   { name: 'an unknown component', words: 'logs master-a-1 -c kublet', before: 'try', code: 2 },
   { name: 'a check of what is not made', words: 'validate cluster try', before: 'try', code: 3 },
+  {
+    name: 'a check of what cannot be made',
+    words: 'validate cluster try',
+    before: 'try --zones us-west-2a',
+    code: 2,
+  },
+  {
+    name: 'a kubeconfig of what cannot be made',
+    words: 'export kubeconfig try',
+    before: 'try --zones us-west-2a',
+    code: 2,
+  },
+  {
+    name: 'kubectl for what cannot be made',
+    words: 'kubectl get nodes',
+    before: 'try --zones us-west-2a',
+    code: 2,
+  },
+  {
+    name: 'a drill of what cannot be made',
+    words: 'drill kill-master try',
+    before: 'try --zones us-west-2a',
+    code: 2,
+  },
   { name: 'a kubeconfig of what is not made', words: 'export kubeconfig try', before: 'try', code: 3 },
   {
     name: 'leader and follower at once',

@@ -43,6 +43,7 @@ describe('bad input: a clear error, the right exit code, nothing changed', () =>
 
     const ran = await cli.run(bad.words.replace('DIR', cli.cwd).split(' '), {
       ...(env ? { env } : {}),
+      ...(bad.editor === undefined ? {} : { attach: async () => bad.editor ?? 0 }),
       probes: {
         ...(machine ? { preflight: async () => machine } : {}),
         ...(routes ? { hostRoutes: async () => routes } : {}),

@@ -66,7 +66,7 @@ describe('a plan on a machine that cannot carry it out', () => {
 
     expect(out).toMatch(/error host\.user: .*\n.*Run it with sudo/)
     expect(out).toMatch(
-      /Mend the errors above on this machine, then carry it out with: holdfast update cluster try --yes/,
+      /Mend the errors above on this machine, then carry it out with `holdfast update cluster try --yes`./,
     )
     expect(out).not.toContain('replace -f')
   })

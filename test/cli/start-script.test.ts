@@ -72,6 +72,30 @@ describe('the start script', () => {
     expect(start(['up'], join(base, 'link-to-link'))).toContain(join(project, 'src/cli/main.ts'))
   })
 
+  test('says how it was called: by a path, on the PATH, or under sudo', () => {
+    writeFileSync(join(base, 'node'), '#!/bin/sh\nprintf "%s" "$HOLDFAST_COMMAND"\n', { mode: 0o755 })
+    const called = (file: string, env = {}) =>
+      execFileSync(file, ['up'], {
+        encoding: 'utf8',
+        env: { ...environment(), HOLDFAST_COMMAND: 'of an outer one', ...env },
+        cwd: project,
+        stdio: 'pipe',
+      })
+
+    expect(called('./holdfast')).toBe('./holdfast')
+    expect(called(join(project, 'holdfast'))).toBe(`'${project}/holdfast'`)
+    symlinkSync(join(project, 'holdfast'), join(bin, 'holdfast'))
+    expect(called('holdfast')).toBe('holdfast')
+    const asRoot = process.getuid?.() === 0
+    expect(called('./holdfast', { SUDO_USER: 'me' })).toBe(asRoot ? 'sudo ./holdfast' : './holdfast')
+  })
+
+  test('installs nothing on a TAB', () => {
+    expect(start(['__complete', ''])).toBe('')
+
+    expect(() => calls()).toThrow('ENOENT')
+  })
+
   test('of two at once, one installs and the other waits', () => {
     const both = 'cd / && ("$1" a & "$1" b & wait)'
 

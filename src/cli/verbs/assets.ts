@@ -34,7 +34,12 @@ Examples:
     )
 
   withOutput(
-    withVersion(assets.command('list').description('List what is needed and what is there.')),
+    withVersion(
+      assets
+        .command('list')
+        .description('List what is needed and what is there.')
+        .addHelpText('after', '\nExamples:\n  holdfast assets list\n  holdfast assets list -o json'),
+    ),
   ).action(async (_: unknown, self: Command) => {
     const options = optionsOf<AssetOptions>(self)
     const { listAssets } = await import('../../assets/list.ts')
@@ -55,11 +60,20 @@ Examples:
   })
 
   withVersion(
-    assets.command('fetch').description('Install what this machine lacks, and get or build everything now.'),
+    assets
+      .command('fetch')
+      .description('Install what this machine lacks, and get or build everything now.')
+      .addHelpText(
+        'after',
+        '\nExamples:\n  holdfast assets fetch\n  holdfast assets fetch --bundle holdfast-assets.tar',
+      ),
   )
     .option('--bundle <file>', 'take them from a bundle where it has them')
     .action(async (_: unknown, self: Command) => {
       const options = optionsOf<AssetOptions>(self)
+      const bundle = options.bundle && resolve(cli.io.cwd, options.bundle)
+      // Before anything is installed.
+      if (bundle) await (await import('../../assets/bundle-file.ts')).openBundle(bundle)
       await cli.operate(options, async (operation) => {
         const [{ resolveAssets }, { installMissing }] = await Promise.all([
           import('../../assets/resolve.ts'),
@@ -71,14 +85,17 @@ Examples:
           cache: operation.home.cache,
           report: operation.report,
           stop: operation.stop,
-          ...(options.bundle ? { bundle: resolve(cli.io.cwd, options.bundle) } : {}),
+          ...(bundle ? { bundle } : {}),
         })
       })
       cli.io.out(`Everything for Kubernetes ${options.kubernetesVersion} is in ${cli.home().cache}.\n`)
     })
 
   withVersion(
-    assets.command('bundle <FILE>').description('Write everything into one file, for an air gap.'),
+    assets
+      .command('bundle <FILE>')
+      .description('Write everything into one file, for an air gap.')
+      .addHelpText('after', '\nExamples:\n  holdfast assets bundle holdfast-assets.tar'),
   ).action(async (file: string, _: unknown, self: Command) => {
     const options = optionsOf<AssetOptions>(self)
     const target = resolve(cli.io.cwd, file)

@@ -1,9 +1,11 @@
 import type { Command } from 'commander'
+import { InvalidInputError } from '../../errors.ts'
 import type { ClusterFlags } from '../../spec/flags.ts'
 import type { Cli, CommonOptions } from '../context.ts'
 import { type DeclaredInput, declareFromFile, declareFromFlags } from '../declare.ts'
 import { formatProblem } from '../format-error.ts'
 import { optionsOf, withCommonOptions, withOutput } from '../options.ts'
+import { printData } from '../print.ts'
 import { showPlan } from '../show-plan.ts'
 import { specText } from '../spec-text.ts'
 import { withClusterFlags, withKopsFlags } from './cluster-flags.ts'
@@ -39,6 +41,7 @@ Examples:
     .addHelpText(
       'after',
       `
+On AWS the defaults are kops' own: one master, or one in each of --master-zones, and a worker for each zone.
 Nothing is made until \`holdfast update cluster NAME --yes\`.
 
 Examples:
@@ -51,6 +54,13 @@ Examples:
     .option('--dry-run', 'print the declaration and keep nothing')
     .action(async (argument: string | undefined, _: unknown, self: Command) => {
       const options = optionsOf<CreateOptions>(self)
+      if (options.filename !== undefined) {
+        throw new InvalidInputError(
+          'A cluster is declared from a file or from flags, not from both',
+          [],
+          `Leave out the word cluster and its flags: \`holdfast create -f ${options.filename}\`.`,
+        )
+      }
       const name = cli.givenName(argument, options)
       const flags = { ...options, ...(name === undefined ? {} : { name }) }
       await declareAndShow(cli, await declareFromFlags(cli, flags), options)
@@ -58,12 +68,7 @@ Examples:
 }
 
 async function declareAndShow(cli: Cli, declared: DeclaredInput, options: CreateOptions): Promise<void> {
-  if (options.dryRun || options.output === 'yaml') {
-    const { cluster, groups } = declared.declaration
-    cli.io.out(specText([cluster, ...groups]))
-    for (const problem of declared.problems) cli.io.err(`${formatProblem(problem, cli.colours)}\n`)
-    if (options.dryRun) return
-  }
+  if (options.dryRun) return showDeclaration(cli, declared, options)
   const { createCluster } = await import('../../operations/create.ts')
   const { planCluster } = await import('../../operations/plan.ts')
   const name = declared.declaration.cluster.metadata.name
@@ -71,9 +76,15 @@ async function declareAndShow(cli: Cli, declared: DeclaredInput, options: Create
     await createCluster(operation, declared.declaration)
     return planCluster(operation, name)
   })
-  if (options.output === 'yaml') return
   // What the flags said and what the plan says may be the same thing.
   const told = new Set(plan.problems.map((problem) => problem.message))
   const problems = [...declared.problems.filter((problem) => !told.has(problem.message)), ...plan.problems]
   showPlan(cli, { ...plan, problems }, options, 'declared')
+}
+
+/** As YAML ready for `create -f`; as JSON in the form of `get cluster NAME -o json`. */
+function showDeclaration(cli: Cli, { declaration, problems }: DeclaredInput, options: CreateOptions): void {
+  if (options.output === 'json') printData(cli, [declaration], 'json')
+  else cli.data(specText([declaration.cluster, ...declaration.groups]))
+  for (const problem of problems) cli.io.err(`${formatProblem(problem, cli.colours)}\n`)
 }

@@ -33,7 +33,7 @@ export function registerDelete(program: Command, cli: Cli): void {
         throw new InvalidInputError(
           'Which cluster? A deletion never guesses',
           [],
-          'Name it: holdfast delete cluster NAME --yes',
+          'Name it: `holdfast delete cluster NAME --yes`.',
         )
       }
       const { deleteCluster, planDeletion } = await import('../../operations/delete.ts')

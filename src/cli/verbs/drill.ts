@@ -23,6 +23,7 @@ export function registerDrill(program: Command, cli: Cli): void {
     .addHelpText('after', examples)
   const kill = drill
     .command('kill-master [NAME]')
+    .alias('kill-control-plane')
     .description('Kill one master’s machine while a client writes, and measure until all is well again.')
     .addHelpText('after', examples)
   withOutput(withCommonOptions(kill))

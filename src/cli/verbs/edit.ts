@@ -5,6 +5,7 @@ import type { Command } from 'commander'
 import { HoldfastError } from '../../errors.ts'
 import type { ClusterSpec, InstanceGroupSpec } from '../../spec/types.ts'
 import type { Cli, CommonOptions } from '../context.ts'
+import { pickGroups } from '../groups.ts'
 import { optionsOf, withCommonOptions } from '../options.ts'
 import { showPlan } from '../show-plan.ts'
 import { specText } from '../spec-text.ts'
@@ -17,6 +18,7 @@ export function registerEdit(program: Command, cli: Cli): void {
   const cluster = edit
     .command('cluster [NAME]')
     .description('Edit a cluster’s declaration with all its groups.')
+    .addHelpText('after', '\nExamples:\n  holdfast edit cluster try')
   withCommonOptions(cluster).action(async (argument: string | undefined, _: unknown, self: Command) => {
     const options = optionsOf<CommonOptions>(self)
     const name = await cli.clusterName(argument, options)
@@ -24,20 +26,17 @@ export function registerEdit(program: Command, cli: Cli): void {
     const { declaration } = await readDeclared(await cli.store(options), name)
     await editAndReplace(cli, options, name, [declaration.cluster, ...declaration.groups])
   })
-  const group = edit.command('instancegroup <GROUP>').alias('ig').description('Edit one instance group.')
+  const group = edit
+    .command('instancegroup <GROUP>')
+    .alias('ig')
+    .description('Edit one instance group.')
+    .addHelpText('after', '\nExamples:\n  holdfast edit ig nodes --name try')
   withCommonOptions(group).action(async (wanted: string, _: unknown, self: Command) => {
     const options = optionsOf<CommonOptions>(self)
     const name = await cli.clusterName(undefined, options)
     const { listGroups } = await import('../../operations/lists.ts')
     const groups = await listGroups(await cli.store(options), name)
-    const found = groups.find((candidate) => candidate.metadata.name === wanted)
-    if (!found) {
-      throw new HoldfastError('group-not-found', `Cluster ${name} has no instance group "${wanted}"`, {
-        remedy: `There are: ${groups.map((candidate) => candidate.metadata.name).join(', ')}.`,
-        exitCode: 2,
-      })
-    }
-    await editAndReplace(cli, options, name, [found])
+    await editAndReplace(cli, options, name, pickGroups(name, groups, [wanted]))
   })
 }
 
@@ -54,14 +53,13 @@ async function editAndReplace(
   const editor = cli.io.env['VISUAL'] || cli.io.env['EDITOR'] || 'vi'
   const exitStatus = await cli.io.attach(['sh', '-c', `${editor} "$1"`, 'edit', file])
   const text = await readFile(file, 'utf8')
-  if (exitStatus !== 0 || text === before) {
-    await rm(folder, { recursive: true })
-    cli.io.out('Nothing was changed.\n')
-    return
-  }
+  // A text that was changed is kept, whatever happens: it is somebody's work.
+  if (text === before) await rm(folder, { recursive: true })
+  if (exitStatus !== 0) throw editorFailed(editor, exitStatus, text === before ? undefined : file)
+  if (text === before) return cli.io.out('Nothing was changed.\n')
   const { replaceDeclared } = await import('../../operations/replace.ts')
   const { planCluster } = await import('../../operations/plan.ts')
-  // Where the text is refused the file stays, so that no work is lost: its name is in the problems.
+  // Where the text is refused, its file's name is in the problems.
   const plan = await cli.operate(options, async (operation) => {
     await replaceDeclared(operation, { text, file, cluster })
     return planCluster(operation, cluster)
@@ -69,3 +67,14 @@ async function editAndReplace(
   await rm(folder, { recursive: true })
   showPlan(cli, plan, options, 'planned')
 }
+
+const editorFailed = (editor: string, exitStatus: number, kept: string | undefined) =>
+  new HoldfastError(
+    'editor-failed',
+    `The editor "${editor}" ended with exit code ${exitStatus}; nothing was changed`,
+    {
+      remedy: kept
+        ? `What was written is in ${kept}: \`holdfast replace -f ${kept}\` takes it.`
+        : 'Set EDITOR to an editor that works here, such as EDITOR=nano.',
+    },
+  )

@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { Cli, CommonOptions } from '../context.ts'
 import { optionsOf, withCommonOptions } from '../options.ts'
+import { whenMade } from '../when-made.ts'
 
 const examples = `
 Examples:
@@ -25,13 +26,11 @@ export function registerExport(program: Command, cli: Cli): void {
     const { exportKubeconfig, renderAdminKubeconfig } = await import('../../operations/export-kubeconfig.ts')
     await cli.operate(options, async (operation) => {
       if (options.print) {
-        cli.io.out(await renderAdminKubeconfig(operation, name))
+        cli.data(await whenMade(operation, name, () => renderAdminKubeconfig(operation, name)))
         return
       }
-      const { context, file } = await exportKubeconfig(
-        operation,
-        name,
-        options.kubeconfig && resolve(cli.io.cwd, options.kubeconfig),
+      const { context, file } = await whenMade(operation, name, () =>
+        exportKubeconfig(operation, name, options.kubeconfig && resolve(cli.io.cwd, options.kubeconfig)),
       )
       cli.io.out(`Context ${cli.colours.bold(context)} is in ${file}.\n`)
     })

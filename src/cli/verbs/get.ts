@@ -8,7 +8,6 @@ import { renderTable } from '../table.ts'
 /** Names under which a kind may be asked for; kops' and kubectl's short ones too. */
 const kinds = {
   clusters: ['cluster'],
-  instancegroups: ['instancegroup', 'ig', 'groups'],
   machines: ['machine', 'instances', 'instance'],
   volumes: ['volume'],
 } as const
@@ -27,23 +26,47 @@ Examples:
   holdfast get ig --name try -o yaml     What is declared, ready for \`holdfast replace -f\`
   holdfast get machines try -o json`,
     )
-  for (const kind of Object.keys(kinds) as Kind[]) {
-    const command = get
-      .command(`${kind} [NAME]`)
-      .aliases([...kinds[kind]])
-      .description(descriptions[kind])
-      .addHelpText('after', `\nExamples:\n  holdfast get ${kind}\n  holdfast get ${kind} NAME -o yaml`)
-    withOutput(withCommonOptions(command)).action(
-      async (argument: string | undefined, _: unknown, self: Command) => {
-        await show(cli, kind, argument, optionsOf<CommonOptions>(self))
-      },
-    )
-  }
+  registerKind(get, cli, 'clusters')
+  registerGroups(get, cli)
+  registerKind(get, cli, 'machines')
+  registerKind(get, cli, 'volumes')
 }
+
+function registerKind(get: Command, cli: Cli, kind: Kind): void {
+  const command = get
+    .command(`${kind} [NAME]`)
+    .aliases([...kinds[kind]])
+    .description(descriptions[kind])
+    .addHelpText('after', `\nExamples:\n  holdfast get ${kind}\n  holdfast get ${kind} NAME -o yaml`)
+  withOutput(withCommonOptions(command)).action(
+    async (argument: string | undefined, _: unknown, self: Command) => {
+      await show(cli, kind, argument, optionsOf<CommonOptions>(self))
+    },
+  )
+}
+
+function registerGroups(get: Command, cli: Cli): void {
+  const command = get
+    .command('instancegroups [GROUP...]')
+    .aliases(['ig', 'instancegroup', 'groups'])
+    .description('List the instance groups of a cluster, or those that are named.')
+    .addHelpText('after', groupsHelp)
+  withOutput(withCommonOptions(command)).action(async (words: string[], _: unknown, self: Command) => {
+    await showGroups(cli, words, optionsOf<CommonOptions>(self))
+  })
+}
+
+const groupsHelp = `
+The cluster is the one of --name or HOLDFAST_CLUSTER, or the only one. A single name that is no group of it
+but a cluster lists that cluster's groups.
+
+Examples:
+  holdfast get ig
+  holdfast get ig nodes --name try -o yaml
+  holdfast get ig try`
 
 const descriptions: Record<Kind, string> = {
   clusters: 'List the declared clusters; with a NAME and -o yaml, its whole declaration.',
-  instancegroups: 'List the instance groups of a cluster.',
   machines: 'List the machines of a cluster.',
   volumes: 'List the volumes of a cluster.',
 }
@@ -57,18 +80,6 @@ async function show(
   const lists = await import('../../operations/lists.ts')
   if (kind === 'clusters') return showClusters(cli, cli.givenName(argument, options), options)
   const name = await cli.clusterName(argument, options)
-  if (kind === 'instancegroups') {
-    const groups = await lists.listGroups(await cli.store(options), name)
-    if (options.output === 'yaml') return cli.io.out(specText(groups))
-    return print(cli, options, groups, ['name', 'role', 'seat', 'size', 'zones', 'machine type'], (group) => [
-      group.metadata.name,
-      group.spec.role,
-      group.spec.seat ?? '-',
-      String(group.spec.size),
-      group.spec.zones.join(','),
-      group.spec.machineType ?? '-',
-    ])
-  }
   const inventory = await cli.operate(options, (operation) => lists.listInventory(operation, name))
   if (kind === 'machines') {
     return print(
@@ -103,12 +114,30 @@ async function show(
   )
 }
 
+async function showGroups(cli: Cli, words: readonly string[], options: CommonOptions): Promise<void> {
+  const { groupsAskedFor } = await import('../groups.ts')
+  const groups = await groupsAskedFor(cli, words, options)
+  if (options.output === 'yaml') return cli.data(specText(groups))
+  print(cli, options, groups, ['name', 'role', 'seat', 'size', 'zones', 'machine type'], (group) => [
+    group.metadata.name,
+    group.spec.role,
+    group.spec.seat ?? '-',
+    String(group.spec.size),
+    group.spec.zones.join(','),
+    group.spec.machineType ?? '-',
+  ])
+}
+
 async function showClusters(cli: Cli, name: string | undefined, options: CommonOptions): Promise<void> {
-  const { listClusters } = await import('../../operations/lists.ts')
-  const declarations = await listClusters(await cli.store(options), name)
+  const [{ listClusters }, { inSeatOrder }] = await Promise.all([
+    import('../../operations/lists.ts'),
+    import('../../spec/master-groups.ts'),
+  ])
+  const found = await listClusters(await cli.store(options), name)
+  const declarations = found.map(({ cluster, groups }) => ({ cluster, groups: inSeatOrder(groups) }))
   const only = declarations[0]
   if (options.output === 'yaml' && name !== undefined && only) {
-    return cli.io.out(specText([only.cluster, ...only.groups]))
+    return cli.data(specText([only.cluster, ...only.groups]))
   }
   const sizeOf = (groups: (typeof declarations)[number]['groups'], role: 'master' | 'node') =>
     String(

@@ -1,29 +1,55 @@
 import type { Command } from 'commander'
+import { kubernetes } from '../../constants.ts'
 import type { Cli, CommonOptions } from '../context.ts'
-import { optionsOf } from '../options.ts'
+import { optionsOf, withCommonOptions } from '../options.ts'
+import { whenMade } from '../when-made.ts'
+
+const examples = `
+What stands behind the first word for kubectl is kubectl's own, options too.
+
+Examples:
+  holdfast kubectl get nodes
+  holdfast kubectl --name try get pods -A
+  holdfast kubectl help get`
 
 export function registerKubectl(program: Command, cli: Cli): void {
-  program
+  const command = program
     .command('kubectl [ARGUMENTS...]')
     .description('Run the bundled kubectl against a cluster.')
     .passThroughOptions()
     .allowUnknownOption()
     .helpOption(false)
-    .addHelpText(
-      'after',
-      '\nExamples:\n  holdfast kubectl get nodes\n  holdfast --name try kubectl get pods -A\n  holdfast kubectl help get',
-    )
-    .action(async (words: string[], _: unknown, self: Command) => {
-      const asksForHelp = words.length === 0 || ['--help', '-h'].includes(words[0] ?? '')
-      if (asksForHelp) return self.outputHelp()
-      const options = optionsOf<CommonOptions>(self)
-      const name = await cli.clusterName(undefined, options)
-      const { adminKubeconfigFile } = await import('../../operations/export-kubeconfig.ts')
-      const { kubectlBinary } = await import('../../operations/kubectl.ts')
-      const { kubeconfig, kubectl } = await cli.operate(options, async (operation) => ({
-        kubeconfig: await adminKubeconfigFile(operation, name),
-        kubectl: await kubectlBinary(operation, name),
-      }))
-      cli.exitCode = await cli.io.attach([kubectl, ...words], { ...cli.io.env, KUBECONFIG: kubeconfig })
-    })
+    .addHelpText('after', examples)
+  withCommonOptions(command).action(async (words: string[], _: unknown, self: Command) => {
+    const asksForHelp = words.length === 0 || ['--help', '-h'].includes(words[0] ?? '')
+    if (asksForHelp) return self.outputHelp()
+    const options = optionsOf<CommonOptions>(self)
+    const { kubectl, env } = needsCluster(words)
+      ? await kubectlFor(cli, options)
+      : await kubectlAlone(cli, options)
+    cli.exitCode = await cli.io.attach([kubectl, ...words], { ...cli.io.env, ...env })
+  })
+}
+
+/** What kubectl answers by itself. */
+export function needsCluster(words: readonly string[]): boolean {
+  const [verb = ''] = words
+  if (['help', 'options', 'completion'].includes(verb)) return false
+  return !(verb === 'version' && words.includes('--client'))
+}
+
+async function kubectlFor(cli: Cli, options: CommonOptions) {
+  const name = await cli.clusterName(undefined, options)
+  const { adminKubeconfigFile } = await import('../../operations/export-kubeconfig.ts')
+  const { kubectlBinary } = await import('../../operations/kubectl.ts')
+  return cli.operate(options, async (operation) => ({
+    env: { KUBECONFIG: await whenMade(operation, name, () => adminKubeconfigFile(operation, name)) },
+    kubectl: await kubectlBinary(operation, name),
+  }))
+}
+
+async function kubectlAlone(cli: Cli, options: CommonOptions) {
+  const { join } = await import('node:path')
+  const { binDir } = await cli.operate(options, (operation) => operation.assets(kubernetes.defaultVersion))
+  return { kubectl: join(binDir, 'kubectl'), env: {} }
 }

@@ -1,12 +1,27 @@
 import { type Command, Option } from 'commander'
 import type { Cli, CommonOptions } from '../context.ts'
-import { optionsOf, wholeNumber, withCommonOptions } from '../options.ts'
+import { optionsOf, suggesting, wholeNumber, withCommonOptions } from '../options.ts'
 
 interface LogsOptions extends CommonOptions {
   component?: string
   follow?: boolean
   tail: number
 }
+
+/** `logsCommand` judges them, and tells what was most likely meant. */
+export const components = [
+  'agent',
+  'kubelet',
+  'containerd',
+  'system',
+  'etcd-main',
+  'etcd-events',
+  'kube-apiserver',
+  'kube-controller-manager',
+  'kube-scheduler',
+  'kube-proxy',
+  'coredns',
+]
 
 export function registerLogs(program: Command, cli: Cli): void {
   const logs = program
@@ -15,15 +30,12 @@ export function registerLogs(program: Command, cli: Cli): void {
     .addHelpText(
       'after',
       `
-Components: agent, kubelet, containerd, system, or a static pod such as etcd-main, etcd-events,
-kube-apiserver, kube-controller-manager, kube-scheduler.
-
 Examples:
   holdfast logs master-a-1
   holdfast logs master-a-1 --component kube-apiserver -f`,
     )
   withCommonOptions(logs)
-    .option('-c, --component <name>', 'whose log (default: agent)', 'agent')
+    .addOption(suggesting(new Option('-c, --component <name>', 'whose log').default('agent'), components))
     .option('-f, --follow', 'go on until Ctrl-C')
     .addOption(new Option('--tail <lines>', 'how many lines').argParser(wholeNumber).default(200))
     .action(async (machine: string, _: unknown, self: Command) => {

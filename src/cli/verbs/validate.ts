@@ -4,6 +4,7 @@ import { exitCodes } from '../exit-codes.ts'
 import { durationMs, optionsOf, withCommonOptions, withOutput } from '../options.ts'
 import { printData } from '../print.ts'
 import { renderTable } from '../table.ts'
+import { whenMade } from '../when-made.ts'
 
 interface ValidateOptions extends CommonOptions {
   wait?: number
@@ -31,7 +32,7 @@ export function registerValidate(program: Command, cli: Cli): void {
       const name = await cli.clusterName(argument, options)
       const { validateCluster } = await import('../../operations/validate.ts')
       const results = await cli.operate(options, (operation) =>
-        validateCluster(operation, name, { waitMs: options.wait ?? 0 }),
+        whenMade(operation, name, () => validateCluster(operation, name, { waitMs: options.wait ?? 0 })),
       )
       const ok = results.every((result) => result.ok)
       if (options.output === 'json' || options.output === 'yaml') {

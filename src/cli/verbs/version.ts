@@ -11,17 +11,18 @@ export function registerVersion(program: Command, cli: Cli): void {
     .addHelpText('after', '\nExamples:\n  holdfast version\n  holdfast version -o json')
     .action((_: unknown, self: Command) => {
       const { output } = optionsOf<CommonOptions>(self)
-      const manifest: unknown = JSON.parse(
-        readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'),
-      )
-      const holdfast =
-        typeof manifest === 'object' && manifest !== null && 'version' in manifest
-          ? String(manifest.version)
-          : 'unknown'
+      const holdfast = holdfastVersion()
       const versions = { holdfast, kubernetes: kubernetes.supportedVersions, node: process.versions.node }
       if (output === 'json' || output === 'yaml') return printData(cli, versions, output)
       cli.io.out(
         `holdfast ${holdfast}\nkubernetes ${kubernetes.supportedVersions.join(', ')}\nnode ${process.versions.node}\n`,
       )
     })
+}
+
+export function holdfastVersion(): string {
+  const manifest: { version: string } = JSON.parse(
+    readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'),
+  )
+  return manifest.version
 }

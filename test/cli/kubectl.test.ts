@@ -1,0 +1,82 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { createCli } from '../../src/cli/context.ts'
+import type { Io } from '../../src/cli/io.ts'
+import { placeOf } from '../../src/cli/place.ts'
+import { buildProgram } from '../../src/cli/program.ts'
+import { needsCluster } from '../../src/cli/verbs/kubectl.ts'
+import { type TestCli, testCli } from './support.ts'
+
+let cli: TestCli
+beforeEach(async () => {
+  cli = testCli()
+  for (const name of ['a', 'b']) await cli.run(['create', 'cluster', name])
+})
+afterEach(() => cli.remove())
+
+const run = (words: string) => cli.run(words.split(' '))
+
+test('options of Holdfast may stand before the first word of kubectl', async () => {
+  const named = [
+    'kubectl --name none get nodes',
+    '--name none kubectl get nodes',
+    'kubectl --name=none get nodes',
+  ]
+
+  for (const words of named) expect((await run(words)).err, words).toContain('There is no cluster "none"')
+  const elsewhere = await run(`kubectl --state file://${cli.cwd}/other get nodes`)
+  expect(elsewhere.err).toContain('There is no cluster in ')
+})
+
+test.each(['kubectl get pods --name', 'kubectl get pods --name none', 'kubectl -n x --name none get pods'])(
+  'behind it they are kubectl’s: %s',
+  async (words) => {
+    expect((await run(words)).err).toContain('Which cluster? There are several: a, b')
+  },
+)
+
+test.each([
+  'kubectl get pods -o json',
+  'kubectl --name none get pods --output=json',
+  '--name none shell m -o json',
+])('an error of Holdfast does not take the place of the other program’s JSON: %s', async (words) => {
+  const ran = await run(words)
+
+  expect(ran.out).toBe('')
+  expect(ran.err).toContain('Error: ')
+})
+
+test('an error is JSON where it was asked of Holdfast', async () => {
+  for (const words of [
+    'get cluster none -o json',
+    'get nonsense -o json',
+    '--name kubectl get machines -ojson',
+  ]) {
+    expect(JSON.parse((await run(words)).out), words).toHaveProperty('error.code')
+  }
+})
+
+test('what kubectl answers by itself needs no cluster', () => {
+  for (const words of [
+    'version --client',
+    'version -o json --client',
+    'help get',
+    'options',
+    'completion bash',
+  ])
+    expect(needsCluster(words.split(' ')), words).toBe(false)
+  for (const words of ['version', 'get nodes', 'run version --client'])
+    expect(needsCluster(words.split(' ')), words).toBe(true)
+})
+
+test('exactly the verbs that hand their words on are known to do so', () => {
+  const program = buildProgram(createCli({ env: {} } as Io))
+  const verbs = program.commands.flatMap((verb) => [[verb], ...verb.commands.map((below) => [verb, below])])
+
+  for (const path of verbs) {
+    const words = path.map((verb) => verb.name())
+    const command = path.at(-1)
+    if (command?.commands.length) continue
+    const handsOn: unknown = command && Reflect.get(command, '_passThroughOptions')
+    expect(placeOf(program, [...words, 'word']).passedOn, words.join(' ')).toBe(handsOn)
+  }
+})
