@@ -40,8 +40,13 @@ export interface LocalActions {
   attachVolume(home: Home, volume: LocalVolume, machine: LocalMachine): Promise<{ device: string }>
   /** Volume id to the machine that has it, asked from the kernel. */
   attachments(home: Home, cluster: string, machines: LocalMachine[]): Promise<Map<string, string>>
-  detachVolume(home: Home, volume: LocalVolume): Promise<void>
+  /** Is its data there? */
+  hasData(home: Home, volume: LocalVolume): Promise<boolean>
+  /** Marks its data for deletion, which then is complete with `deleteVolume` or the next `sweepVolumes`. */
+  condemnVolume(home: Home, volume: LocalVolume): Promise<void>
   deleteVolume(home: Home, volume: LocalVolume): Promise<void>
+  /** Clears what was left half made or half deleted; returns what belongs to no known volume and is kept. */
+  sweepVolumes(home: Home, cluster: string, known: ReadonlySet<string>): Promise<string[]>
 
   ensureBalancer(home: Home, cluster: LocalCluster, targets: Target[]): Promise<void>
   setTargets(home: Home, cluster: LocalCluster, targets: Target[]): Promise<void>

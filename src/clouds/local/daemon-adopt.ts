@@ -5,6 +5,7 @@ import type { FoundMachine } from './daemon-actions.ts'
 import { ensureBalancer } from './daemon-balancer.ts'
 import { forgetIfEmpty, type OpenSocket } from './daemon-machines.ts'
 import { type HeldCluster, holdCluster, type Runtime, updateMachine } from './daemon-state.ts'
+import { adoptVolumes } from './daemon-volumes.ts'
 import type { LocalMachine } from './parts.ts'
 import { clusterNames, localPaths, readCluster, removeDrafts } from './records.ts'
 
@@ -61,14 +62,15 @@ async function adoptCluster(
   const paths = localPaths(home)
   await removeDrafts(paths.cluster(held.name))
   await removeDrafts(paths.volumes(held.name))
-  await removeUnknownVolumes(paths.volumes(held.name), held)
+  const kept = await adoptVolumes(runtime, held)
   await removeUnknownMachines(join(paths.cluster(held.name), 'machines'), held, running)
   for (const id of held.machines.keys()) await openIfFolder(held, id, open)
   held.networkThere = held.cluster.network ? await actions.networkExists(home, held.cluster) : true
   // Not known yet what it sends to. Where it cannot be started now, the looks try again.
   if (held.cluster.endpoint) held.targets = []
   if (held.cluster.endpoint && held.networkThere) await ensureBalancer(runtime, held)
-  await forgetIfEmpty(runtime, held)
+  // What may hold data goes only with a cluster that somebody deletes.
+  if (kept.length === 0) await forgetIfEmpty(runtime, held)
 }
 
 /** Somebody removed its records while it ran: nothing could ever own or stop it again. */
@@ -104,15 +106,6 @@ async function openIfFolder(held: HeldCluster, id: string, open: OpenSocket): Pr
   } catch (error) {
     // It was being removed when the daemon was killed; the next look goes on with that.
     if (!isErrno(error, 'ENOENT')) throw error
-  }
-}
-
-/** Data without a record: the daemon was killed while it made or deleted a volume. Nobody ever had it. */
-async function removeUnknownVolumes(folder: string, held: HeldCluster): Promise<void> {
-  for (const file of await readdir(folder).catch(() => [])) {
-    const id = /^(.+)\.img(\.new)?$/.exec(file)?.[1]
-    if (id !== undefined && (!held.volumes.has(id) || file.endsWith('.new')))
-      await rm(join(folder, file), { force: true })
   }
 }
 

@@ -10,7 +10,15 @@ import { isErrno } from '../../errors.ts'
 import type { LocalActions } from './daemon-actions.ts'
 import { findMachines, killMachine, removeMachine, startMachine } from './machine.ts'
 import { deleteNetwork, ensureNetwork, networkExists } from './network.ts'
-import { attachments, attachVolume, createVolume, deleteVolume, detachVolume } from './volume.ts'
+import {
+  attachments,
+  attachVolume,
+  condemnVolume,
+  createVolume,
+  deleteVolume,
+  hasData,
+  sweepVolumes,
+} from './volume.ts'
 
 /** The local cloud's acting half on this host. */
 export const hostActions: LocalActions = {
@@ -26,8 +34,10 @@ export const hostActions: LocalActions = {
   createVolume,
   attachVolume,
   attachments,
-  detachVolume,
+  hasData,
+  condemnVolume,
   deleteVolume,
+  sweepVolumes,
   ensureBalancer,
   setTargets,
   balancerState,

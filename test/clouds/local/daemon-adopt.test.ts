@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Machine } from '../../../src/clouds/cloud.ts'
 import { localPaths } from '../../../src/clouds/local/records.ts'
+import { sweepVolumes } from '../../../src/clouds/local/volume.ts'
 import { HoldfastError } from '../../../src/errors.ts'
 import { silent } from '../../../src/events.ts'
 import { type Bench, endpoint, group, network, setUpBench, step, until, volume } from './bench.ts'
@@ -155,17 +156,59 @@ describe('another daemon takes over', () => {
     expect(readFileSync(record, 'utf8')).toBe('{ broken')
   })
 
-  test('data of a volume that was never recorded is cleared away', async () => {
+  test('data that no record names is kept and reported, also where nothing else is left of the cluster', async () => {
     await bench.start()
     await carryOut(network)
     await bench.kill()
     const folder = localPaths(bench.home).volumes('c')
     mkdirSync(folder, { recursive: true })
-    writeFileSync(join(folder, 'a-main-zzzzz.img'), '')
+    const record = localPaths(bench.home).clusterRecord('c')
+    const { network: _gone, ...empty } = JSON.parse(readFileSync(record, 'utf8'))
+    writeFileSync(record, JSON.stringify(empty))
+    const wanted = join(folder, 'a-main-zzzzz.img')
+    writeFileSync(wanted, 'somebody wants this')
 
+    await bench.start({ actions: { ...bench.world.actions(), sweepVolumes } })
+
+    expect(readFileSync(wanted, 'utf8')).toBe('somebody wants this')
+    expect(bench.reports.join('\n')).toContain(`${wanted} is no volume that is remembered`)
+  })
+
+  test.each(['while the cloud runs', 'while it does not'])(
+    'a volume whose data is gone is forgotten, and its seat gets another: %s',
+    async (when) => {
+      await bench.start()
+      await carryOut(network, volume('a', 'main', 'a'), volume('b', 'main', 'b'))
+      const [lost, other] = (await bench.cloud.observe('c')).volumes
+      if (when === 'while it does not') await bench.kill()
+      bench.world.volumes.delete(lost?.id ?? '')
+      if (when === 'while it does not') await bench.start()
+
+      expect((await bench.cloud.observe('c')).volumes).toEqual([other])
+      expect(bench.reports.join('\n')).toContain(`the data of volume ${lost?.id} is gone`)
+      await carryOut(volume('a', 'main', 'a'))
+
+      const [next] = (await bench.cloud.observe('c')).volumes
+      expect(next?.seat).toBe('a')
+      expect(next?.id).not.toBe(lost?.id)
+      expect(bench.world.volumes.has(next?.id ?? '')).toBe(true)
+    },
+  )
+
+  test('a volume whose file was removed under the machine that has it stays until that is gone', async () => {
     await bench.start()
+    await carryOut(network, endpoint, volume('a', 'main', 'a'), group('m', 'master', ['a'], 1))
+    const machine = await only()
+    const [attached] = (await bench.cloud.observe('c')).volumes
+    await bench.surroundings(machine.id).attach(attached?.id ?? '')
+    const actions = { ...bench.world.actions(), hasData: async () => false }
+    await bench.kill()
 
-    expect(existsSync(join(folder, 'a-main-zzzzz.img'))).toBe(false)
+    await bench.start({ actions })
+
+    expect((await bench.cloud.observe('c')).volumes).toEqual([{ ...attached, attachedTo: machine.id }])
+    bench.world.powerCut(machine.id)
+    await until('it is forgotten', async () => (await bench.cloud.observe('c')).volumes.length === 0)
   })
 })
 
@@ -188,11 +231,12 @@ describe('killed at any point', () => {
       step({ action: 'delete-network' }),
     ]
   }
-  const points = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10].flatMap((atCall) =>
-    (['before', 'after'] as const).map((when) => ({ atCall, when })),
-  )
+  const points = (calls: number) =>
+    Array.from({ length: calls }, (_, index) => index + 1).flatMap((atCall) =>
+      (['before', 'after'] as const).map((when) => ({ atCall, when })),
+    )
 
-  test.each(points)('creating: $when call $atCall', async (killed) => {
+  test.each(points(10))('creating: $when call $atCall', async (killed) => {
     const actions = bench.world.actions(killed)
     const daemon = await bench.start({ actions })
     const context = { storeUrl: bench.home.storeUrl, assets: await assets() }
@@ -214,7 +258,7 @@ describe('killed at any point', () => {
     expect([...bench.world.machines.values()].filter((one) => one.running)).toHaveLength(3)
   })
 
-  test.each(points)('deleting: $when call $atCall', async (killed) => {
+  test.each(points(16))('deleting: $when call $atCall', async (killed) => {
     await bench.start()
     await carryOut(...story)
     await running(3)
@@ -234,6 +278,7 @@ describe('killed at any point', () => {
 
     expect(bench.world.machines.size).toBe(0)
     expect(bench.world.volumes.size).toBe(0)
+    expect(bench.world.condemned.size).toBe(0)
     expect(bench.world.bridges.size).toBe(0)
     expect(bench.world.balancers.size).toBe(0)
     expect(existsSync(localPaths(bench.home).cluster('c'))).toBe(false)

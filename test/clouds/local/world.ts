@@ -12,6 +12,8 @@ export interface World {
   bridges: Set<string>
   /** Volume id to the machine that has it. */
   volumes: Map<string, string | undefined>
+  /** Volumes that are marked for deletion. */
+  condemned: Set<string>
   balancers: Map<string, { pid: number; targets: string[]; addresses: string[] }>
   /** What was done, in order. */
   log: string[]
@@ -54,6 +56,7 @@ export function imagineWorld(): World {
     machines: new Map(),
     bridges: new Set(),
     volumes: new Map(),
+    condemned: new Set(),
     balancers: new Map(),
     log: [],
     sessionLooks: 0,
@@ -134,6 +137,7 @@ export function imagineWorld(): World {
       // As on a real host, this takes a moment in which others may ask.
       await new Promise((resolve) => setTimeout(resolve, 1))
       if (!world.machines.get(machine.id)?.running) throw new HoldfastError('machine-not-running', machine.id)
+      if (!world.volumes.has(volume.id)) throw new HoldfastError('volume-missing', volume.id)
       const holder = world.volumes.get(volume.id)
       if (holder !== undefined && holder !== machine.id)
         world.violations.push(`${volume.id} has two machines`)
@@ -148,11 +152,17 @@ export function imagineWorld(): World {
         ),
       )
     },
-    async detachVolume(_home, volume) {
-      if (world.volumes.has(volume.id)) world.volumes.set(volume.id, undefined)
+    hasData: async (_home, volume) => world.volumes.has(volume.id),
+    async condemnVolume(_home, volume) {
+      if (world.volumes.delete(volume.id)) world.condemned.add(volume.id)
     },
     async deleteVolume(_home, volume) {
-      world.volumes.delete(volume.id)
+      if (world.volumes.has(volume.id)) world.violations.push(`${volume.id} is deleted without a mark`)
+      world.condemned.delete(volume.id)
+    },
+    async sweepVolumes() {
+      world.condemned.clear()
+      return []
     },
     async ensureBalancer(_home, cluster, targets) {
       const there = world.balancers.get(cluster.name)
@@ -205,7 +215,7 @@ export function imagineWorld(): World {
       'removeMachine',
       'createVolume',
       'attachVolume',
-      'detachVolume',
+      'condemnVolume',
       'deleteVolume',
       'ensureBalancer',
       'setTargets',
