@@ -75,8 +75,12 @@ export interface Volume {
 }
 
 /** One change to what the cloud holds. `where` names the thing, `reason` says why in words for people. */
-export type CloudStep = { where: string; reason: string } & (
-  | { action: 'create-network'; cidr?: string; egress: 'none' | 'nat' }
+export type CloudStep = {
+  where: string
+  reason: string
+} & /** `taken`: ranges that the machines' must not meet, the cluster's pods and services. */
+(
+  | { action: 'create-network'; cidr?: string; taken?: readonly string[]; egress: 'none' | 'nat' }
   | { action: 'create-endpoint'; port: number }
   | { action: 'create-volume'; volume: { seat: string; etcd: EtcdName; zone: string; sizeGib: number } }
   /** Creates the group or changes its size; the cloud keeps that many machines alive from then on. */

@@ -13,7 +13,7 @@ export interface LocalActions {
   ensureNetwork(
     home: Home,
     cluster: LocalCluster,
-    options: { cidr?: string; egress: 'none' | 'nat' },
+    options: { cidr?: string; taken?: readonly string[]; egress: 'none' | 'nat' },
   ): Promise<Network>
   deleteNetwork(home: Home, cluster: LocalCluster): Promise<void>
   networkExists(home: Home, cluster: LocalCluster): Promise<boolean>

@@ -110,7 +110,7 @@ async function createCluster(runtime: Runtime, name: string, storeUrl: string): 
 async function createNetwork(
   runtime: Runtime,
   held: HeldCluster,
-  step: { cidr?: string; egress: 'none' | 'nat' },
+  step: CloudStep & { action: 'create-network' },
   context: StepContext,
 ): Promise<void> {
   const { network } = held.cluster
@@ -124,6 +124,7 @@ async function createNetwork(
   const cidr = network?.cidr ?? step.cidr
   const made = await runtime.actions.ensureNetwork(runtime.home, held.cluster, {
     ...(cidr ? { cidr } : {}),
+    ...(step.taken ? { taken: step.taken } : {}),
     egress: step.egress,
   })
   await updateCluster(runtime.home, held, (cluster) => ({

@@ -163,3 +163,17 @@ describe('groups keep their size', () => {
     await until('it is back', () => bench.world.balancers.get('c')?.targets.join() === id)
   })
 })
+
+test("the machines' range is chosen apart from what the step says is taken", async () => {
+  const actions = bench.world.actions()
+  const asked: unknown[] = []
+  const ensureNetwork: typeof actions.ensureNetwork = (home, cluster, options) => {
+    asked.push(options)
+    return actions.ensureNetwork(home, cluster, options)
+  }
+  await bench.start({ actions: { ...actions, ensureNetwork } })
+
+  await carryOut(step({ action: 'create-network', taken: ['10.213.0.0/16'], egress: 'none' }))
+
+  expect(asked).toEqual([{ taken: ['10.213.0.0/16'], egress: 'none' }])
+})
