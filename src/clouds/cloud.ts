@@ -78,8 +78,7 @@ export interface Volume {
 export type CloudStep = {
   where: string
   reason: string
-} & /** `taken`: ranges that the machines' must not meet, the cluster's pods and services. */
-(
+} /** `taken`: ranges that the machines' must not meet, the cluster's pods and services. */ & (
   | { action: 'create-network'; cidr?: string; taken?: readonly string[]; egress: 'none' | 'nat' }
   | { action: 'create-endpoint'; port: number }
   | { action: 'create-volume'; volume: { seat: string; etcd: EtcdName; zone: string; sizeGib: number } }

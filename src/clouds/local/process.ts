@@ -2,7 +2,10 @@ import { spawn } from 'node:child_process'
 import { closeSync, existsSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { HoldfastError } from '../../errors.ts'
+import { HoldfastError, isErrno } from '../../errors.ts'
+import { startTimeOf } from '../../store/process-lock.ts'
+
+export { startTimeOf }
 
 /** A process that cannot be mistaken for a later one with the same number. */
 export interface ProcessIdentity {
@@ -14,22 +17,27 @@ export interface ProcessIdentity {
 /** Log files of detached processes are set aside as `.1` when they are longer than this at a start. */
 const maxLogBytes = 1024 * 1024
 
-/** undefined when there is no such process, or only a zombie of it. */
-export async function startTimeOf(pid: number): Promise<string | undefined> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined)
-  // The command's name stands in brackets and may itself hold brackets and spaces.
-  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return fields?.[0] === 'Z' || fields?.[0] === 'X' ? undefined : fields?.[19]
-}
-
 export async function isRunning(identity: ProcessIdentity | undefined): Promise<boolean> {
   return identity !== undefined && (await startTimeOf(identity.pid)) === identity.startTime
 }
 
 /** The words of a process; empty for the kernel's threads and for processes that just ended. */
 export async function commandLine(pid: number): Promise<string[]> {
-  const text = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
+  const text = await readIfThere(`/proc/${pid}/cmdline`)
   return text === '' ? [] : text.replace(/\0$/, '').split('\0')
+}
+
+/**
+ * A file of the kernel; empty when what it tells of is gone. Any other failure (no descriptors left,
+ * say) proves no end.
+ */
+export async function readIfThere(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ESRCH', 'ENODEV')) return ''
+    throw error
+  }
 }
 
 export async function allPids(): Promise<number[]> {
