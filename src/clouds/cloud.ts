@@ -17,6 +17,11 @@ export interface Cloud {
   clusters(): Promise<string[]>
   /** Carries out one step. Idempotent: a step that is already true is no error. */
   carryOut(cluster: string, step: CloudStep, report: Report): Promise<void>
+  /**
+   * Makes again what other programs may have taken from the cluster's network since; where there is
+   * none yet it does nothing. Missing where nobody else could.
+   */
+  refreshNetwork?(cluster: string): Promise<void>
   /** Runs commands on a machine as root. */
   host(machineId: string): Promise<Host>
   /** Faults and power, for operators and drills. `kill` is like pulling the plug; the group replaces it. */

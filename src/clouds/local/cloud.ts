@@ -73,6 +73,10 @@ export function openLocalCloud({ home, storeUrl, assets }: LocalCloudOptions): L
         if (mayBeLast && (await clusterNames(home)).length === 0) await client.stop({ ifEmpty: true })
       }
     },
+    async refreshNetwork(cluster) {
+      if (!existsSync(localPaths(home).cluster(cluster))) return
+      await client.ask('POST', at('clusters', cluster, 'refresh-network'), {})
+    },
     async host(machineId): Promise<Host> {
       const [{ nspawnHost }, { initPid }] = await Promise.all([
         import('../../hosts/nspawn.ts'),

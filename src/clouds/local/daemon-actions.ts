@@ -17,6 +17,8 @@ export interface LocalActions {
   ): Promise<Network>
   deleteNetwork(home: Home, cluster: LocalCluster): Promise<void>
   networkExists(home: Home, cluster: LocalCluster): Promise<boolean>
+  /** What other programs may have taken away since, of a network that is there. */
+  ensureRules(home: Home, cluster: LocalCluster): Promise<void>
 
   /** On the disk that an earlier start of this id left, or on a new one. */
   startMachine(

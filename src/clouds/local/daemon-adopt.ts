@@ -58,7 +58,7 @@ async function adoptCluster(
   open: OpenSocket,
   running: ReadonlySet<string>,
 ): Promise<void> {
-  const { home, actions } = runtime
+  const { home, actions, report } = runtime
   const paths = localPaths(home)
   await removeDrafts(paths.cluster(held.name))
   await removeDrafts(paths.volumes(held.name))
@@ -66,6 +66,11 @@ async function adoptCluster(
   await removeUnknownMachines(join(paths.cluster(held.name), 'machines'), held, running)
   for (const id of held.machines.keys()) await openIfFolder(held, id, open)
   held.networkThere = held.cluster.network ? await actions.networkExists(home, held.cluster) : true
+  if (held.networkThere) {
+    await actions.ensureRules(home, held.cluster).catch((error: unknown) => {
+      report({ type: 'warning', message: `${held.name}: its network's rules: ${messageOf(error)}` })
+    })
+  }
   // Not known yet what it sends to. Where it cannot be started now, the looks try again.
   if (held.cluster.endpoint) held.targets = []
   if (held.cluster.endpoint && held.networkThere) await ensureBalancer(runtime, held)

@@ -9,7 +9,7 @@ import {
 import { isErrno } from '../../errors.ts'
 import type { LocalActions } from './daemon-actions.ts'
 import { findMachines, killMachine, removeMachine, startMachine } from './machine.ts'
-import { deleteNetwork, ensureNetwork, networkExists } from './network.ts'
+import { deleteNetwork, ensureNetwork, ensureRules, networkExists } from './network.ts'
 import {
   attachments,
   attachVolume,
@@ -25,6 +25,7 @@ export const hostActions: LocalActions = {
   ensureNetwork,
   deleteNetwork,
   networkExists,
+  ensureRules,
   startMachine,
   isAlive: ({ process }) => process !== undefined && runsNow(process),
   isRunning: runsNow,

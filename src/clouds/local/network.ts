@@ -64,6 +64,16 @@ export async function ensureNetwork(
   })
 }
 
+/**
+ * Makes the rules again of a bridge that is there: Docker or firewalld, installed or restarted since,
+ * may have taken them away or drop what they did not drop before.
+ */
+export async function ensureRules(home: Home, cluster: LocalCluster): Promise<void> {
+  const { network } = cluster
+  if (!network || !(await networkExists(home, cluster))) return
+  await withHostLock('network', () => addForwarding(network.device, network.egress))
+}
+
 /** Removes our bridge and our rules, nothing else. Idempotent. */
 export async function deleteNetwork(home: Home, cluster: LocalCluster): Promise<void> {
   const device = networkDevice(home, cluster)

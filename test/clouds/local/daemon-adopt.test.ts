@@ -61,6 +61,23 @@ describe('another daemon takes over', () => {
     )
   })
 
+  test('rules that another program took away are made again; where that fails the rest is adopted', async () => {
+    await bench.start()
+    await carryOut(network, endpoint, group('w', 'node', ['a'], 1))
+    const before = await only()
+    await bench.kill()
+    bench.world.rules.clear()
+    await bench.start()
+    expect(bench.world.rules.has('c')).toBe(true)
+
+    await bench.kill()
+    const ensureRules = () => Promise.reject(new HoldfastError('host-command-failed', 'nft is locked'))
+    await bench.start({ actions: { ...bench.world.actions(), ensureRules } })
+
+    expect(await only()).toEqual(before)
+    expect(bench.reports).toContain("c: its network's rules: nft is locked")
+  })
+
   test('a machine that died meanwhile is replaced', async () => {
     await bench.start()
     await carryOut(network, endpoint, group('m', 'master', ['a'], 1))
@@ -258,14 +275,14 @@ describe('killed at any point', () => {
     expect([...bench.world.machines.values()].filter((one) => one.running)).toHaveLength(3)
   })
 
-  test.each(points(16))('deleting: $when call $atCall', async (killed) => {
+  test.each(points(17))('deleting: $when call $atCall', async (killed) => {
     await bench.start()
     await carryOut(...story)
     await running(3)
     const steps = await deletes()
     await bench.kill()
     const actions = bench.world.actions(killed)
-    // The first call of an adopting daemon looks after the balancer, before anything is deleted.
+    // The first calls of an adopting daemon look after rules and balancer, before anything is deleted.
     const started = bench.start({ actions })
     const deleting = started.then(async (daemon) => {
       for (const one of steps) await daemon.carryOut('c', one, { storeUrl: bench.home.storeUrl })

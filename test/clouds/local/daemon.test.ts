@@ -164,6 +164,18 @@ describe('groups keep their size', () => {
   })
 })
 
+test('rules of the network are made again when somebody asks, and only where there is one', async () => {
+  await bench.start()
+  await bench.cloud.refreshNetwork?.('c')
+  expect(bench.world.rules.size).toBe(0)
+  await carryOut(network)
+  bench.world.rules.clear()
+
+  await bench.cloud.refreshNetwork?.('c')
+
+  expect(bench.world.rules.has('c')).toBe(true)
+})
+
 test("the machines' range is chosen apart from what the step says is taken", async () => {
   const actions = bench.world.actions()
   const asked: unknown[] = []

@@ -10,6 +10,8 @@ import { HoldfastError } from '../../../src/errors.ts'
 export interface World {
   machines: Map<string, ImaginedMachine>
   bridges: Set<string>
+  /** Clusters whose network has the rules that it needs. */
+  rules: Set<string>
   /** Volume id to the machine that has it. */
   volumes: Map<string, string | undefined>
   /** Volumes that are marked for deletion. */
@@ -55,6 +57,7 @@ export function imagineWorld(): World {
   const world: World = {
     machines: new Map(),
     bridges: new Set(),
+    rules: new Set(),
     volumes: new Map(),
     condemned: new Set(),
     balancers: new Map(),
@@ -66,6 +69,7 @@ export function imagineWorld(): World {
     rebootHost: () => {
       for (const id of world.machines.keys()) stop(id)
       world.bridges.clear()
+      world.rules.clear()
       world.balancers.clear()
     },
     actions: (killed) => limited(killed),
@@ -83,9 +87,14 @@ export function imagineWorld(): World {
   const actions: LocalActions = {
     async ensureNetwork(_home, cluster, { cidr = `10.${cluster.index}.0.0/24`, egress }) {
       world.bridges.add(cluster.name)
+      world.rules.add(cluster.name)
       return { cidr, gateway: cidr.replace(/0\/24$/, '1'), device: `bridge-${cluster.index}`, egress }
     },
+    async ensureRules(_home, cluster) {
+      if (world.bridges.has(cluster.name)) world.rules.add(cluster.name)
+    },
     async deleteNetwork(_home, cluster) {
+      world.rules.delete(cluster.name)
       world.bridges.delete(cluster.name)
     },
     networkExists: async (_home, cluster) => world.bridges.has(cluster.name),
@@ -209,6 +218,7 @@ export function imagineWorld(): World {
     }
     const acting = [
       'ensureNetwork',
+      'ensureRules',
       'deleteNetwork',
       'startMachine',
       'killMachine',
