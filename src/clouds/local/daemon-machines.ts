@@ -164,6 +164,7 @@ async function clearAway(runtime: Runtime, held: HeldCluster, id: string): Promi
   held.machines.delete(id)
 }
 
+/** Never fails: what follows clears the machine away. */
 async function recordDeath(
   runtime: Runtime,
   held: HeldCluster,
@@ -177,12 +178,22 @@ async function recordDeath(
     livedMs,
     ...(reason ? { reason } : {}),
   }
-  await updateCluster(runtime.home, held, (cluster) => {
+  // In memory first: a death that cannot be written, on a full disk say, still makes its group wait.
+  await held.writes(async () => {
+    const { cluster } = held
     const group = cluster.groups[machine.group]
-    if (!group) return cluster
+    if (!group) return
     const deaths = withDeath(group.deaths, death)
-    return { ...cluster, groups: { ...cluster.groups, [group.name]: { ...group, deaths } } }
+    held.cluster = { ...cluster, groups: { ...cluster.groups, [group.name]: { ...group, deaths } } }
   })
+  try {
+    await updateCluster(runtime.home, held, (cluster) => cluster)
+  } catch (error) {
+    runtime.report({
+      type: 'warning',
+      message: `${held.name}: the death of ${machine.id} is not written down: ${messageOf(error)}`,
+    })
+  }
 }
 
 function inBackground(

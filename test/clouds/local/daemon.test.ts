@@ -1,4 +1,5 @@
-import { existsSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Machine } from '../../../src/clouds/cloud.ts'
 import { localPaths } from '../../../src/clouds/local/records.ts'
@@ -109,6 +110,23 @@ describe('groups keep their size', () => {
     bench.clock.now += 1_001
     await running(1)
     expect(await trouble()).toBeUndefined()
+  })
+
+  test('they do so where nothing can be written any more, and nothing of them stays', async () => {
+    await bench.start()
+    await carryOut(network, endpoint, group('w', 'node', ['a'], 1))
+    const first = await only()
+    const record = localPaths(bench.home).clusterRecord('c')
+    rmSync(record)
+    mkdirSync(join(record, 'in the way'), { recursive: true })
+
+    bench.world.powerCut(first.id)
+
+    await until('it waits', async () => (await bench.cloud.observe('c')).groups[0]?.trouble !== undefined)
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    expect(bench.reports.filter((line) => line.includes(' starts at '))).toHaveLength(2)
+    expect(bench.reports.join('\n')).toContain(`the death of ${first.id} is not written down`)
+    expect(readdirSync(join(localPaths(bench.home).cluster('c'), 'machines'))).toEqual([])
   })
 
   test('a kill is answered by a new machine, a reboot by the same one', async () => {
