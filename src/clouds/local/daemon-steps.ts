@@ -7,7 +7,7 @@ import { forgetIfEmpty } from './daemon-machines.ts'
 import { type HeldCluster, holdCluster, type Runtime, updateCluster, updateMachine } from './daemon-state.ts'
 import { createVolume, deleteVolume, rememberSize } from './daemon-volumes.ts'
 import type { MachineAssets } from './parts.ts'
-import { localPaths, readCluster, writeRecord } from './records.ts'
+import { clusterNames, localPaths, readCluster, readClusterRecord, writeRecord } from './records.ts'
 
 /** What the operator's side knows and the daemon does not; kept in the records. */
 export interface StepContext {
@@ -97,7 +97,8 @@ async function act(
 async function createCluster(runtime: Runtime, name: string, storeUrl: string): Promise<void> {
   // A record that could not be read at the start must not be written over: this throws again.
   await readCluster(runtime.home, name)
-  const used = new Set([...runtime.clusters.values()].map(({ cluster }) => cluster.index))
+  const leftAlone = await indexesLeftAlone(runtime)
+  const used = new Set([...[...runtime.clusters.values()].map(({ cluster }) => cluster.index), ...leftAlone])
   let index = 0
   while (used.has(index)) index++
   const cluster = { name, index, groups: {}, storeUrl }
@@ -105,6 +106,17 @@ async function createCluster(runtime: Runtime, name: string, storeUrl: string): 
   const held = holdCluster(cluster)
   runtime.clusters.set(name, held)
   await writeRecord(localPaths(runtime.home).clusterRecord(name), cluster)
+}
+
+/**
+ * Indexes of the clusters that are left alone because a record of theirs is broken: their machines are
+ * on their bridges all the same.
+ * @throws HoldfastError `record-broken` where the index itself cannot be read: it may be any.
+ */
+async function indexesLeftAlone({ home, clusters }: Runtime): Promise<number[]> {
+  const names = (await clusterNames(home)).filter((name) => !clusters.has(name))
+  const records = await Promise.all(names.map((name) => readClusterRecord(home, name)))
+  return records.flatMap((record) => (record ? [record.index] : []))
 }
 
 async function createNetwork(

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Machine } from '../../../src/clouds/cloud.ts'
-import { localPaths } from '../../../src/clouds/local/records.ts'
+import { localPaths, readClusterRecord } from '../../../src/clouds/local/records.ts'
 import { sweepVolumes } from '../../../src/clouds/local/volume.ts'
 import { HoldfastError } from '../../../src/errors.ts'
 import { silent } from '../../../src/events.ts'
@@ -172,6 +172,33 @@ describe('another daemon takes over', () => {
     await expect(bench.cloud.carryOut('c', network, silent)).rejects.toMatchObject({ code: 'record-broken' })
     expect(readFileSync(record, 'utf8')).toBe('{ broken')
   })
+
+  test.each(['cluster.json', 'machine.json'])(
+    'the index of a cluster whose %s cannot be read is given to no other',
+    async (broken) => {
+      await bench.start()
+      await carryOut(network, endpoint, group('w', 'node', ['a'], 1))
+      const { id } = await only()
+      await bench.kill()
+      const paths = localPaths(bench.home)
+      const record = broken === 'cluster.json' ? paths.clusterRecord('c') : paths.machineRecord('c', id)
+      writeFileSync(record, '{ broken')
+      await bench.start()
+
+      const another = bench.cloud.carryOut('d', network, silent)
+
+      if (broken === 'cluster.json') {
+        await expect(another).rejects.toMatchObject({
+          code: 'record-broken',
+          message: expect.stringContaining(record),
+        })
+        expect(existsSync(paths.cluster('d'))).toBe(false)
+      } else {
+        await another
+        expect((await readClusterRecord(bench.home, 'd'))?.index).toBe(1)
+      }
+    },
+  )
 
   test('data that no record names is kept and reported, also where nothing else is left of the cluster', async () => {
     await bench.start()
