@@ -54,6 +54,8 @@ export interface LocalMachine extends Machine {
   made?: { userData: UserData; assets: MachineAssets }
   /** It is to start again on its own disk with its own id: what for. Written before it is stopped. */
   restart?: string
+  /** The reboot that was asked for last; see `PowerOptions.request`. */
+  reboot?: string
   /** It is to go away: what for. */
   doomed?: string
   /** Attaching is refused until released; for drills (a volume that does not come back after a reboot). */

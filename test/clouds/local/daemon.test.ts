@@ -143,6 +143,25 @@ describe('groups keep their size', () => {
     expect(bench.world.log.filter((line) => line === `start ${first.id}`)).toHaveLength(2)
   })
 
+  test('a reboot that is asked for twice because its answer was lost happens once', async () => {
+    const daemon = await bench.start()
+    await carryOut(network, endpoint, group('m', 'master', ['a'], 1))
+    const { id } = await only()
+    const boots = () => bench.world.machines.get(id)?.boots
+    const same = { request: 'one', newAddress: true }
+
+    await Promise.all([daemon.power(id, 'reboot', same), until('it began', () => boots() === 2)])
+    const { address } = await only()
+    await daemon.power(id, 'reboot', same)
+    await bench.kill()
+    const next = await bench.start()
+    await next.power(id, 'reboot', same)
+    expect([boots(), (await only()).address]).toEqual([2, address])
+
+    await next.power(id, 'reboot', { ...same, request: 'another' })
+    expect(boots()).toBe(3)
+  })
+
   test('masters that reboot together with new addresses each get their own, and the balancer learns them', async () => {
     await bench.start()
     const groups = ['a', 'b', 'c'].map((zone) => group(`m-${zone}`, 'master', [zone], 1))
