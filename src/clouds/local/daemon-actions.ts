@@ -1,6 +1,7 @@
 import type { Home } from '../../home.ts'
 import type { Identity } from '../surroundings.ts'
 import type { LocalCluster, LocalMachine, LocalVolume, MachineAssets } from './parts.ts'
+import type { ProcessIdentity } from './process.ts'
 import type { Target } from './reconcile.ts'
 
 type Network = NonNullable<LocalCluster['network']>
@@ -26,11 +27,11 @@ export interface LocalActions {
     machine: LocalMachine,
     identity: Identity,
     assets: MachineAssets,
-  ): Promise<{ pid: number; startTime: string }>
+  ): Promise<ProcessIdentity>
   /** Cheap: asked four times a second. */
   isAlive(machine: LocalMachine): boolean | Promise<boolean>
   /** The same for any process of ours. */
-  isRunning(process: { pid: number; startTime: string }): boolean | Promise<boolean>
+  isRunning(process: ProcessIdentity): boolean | Promise<boolean>
   /** Returns once nothing of the machine runs any more, however it died. */
   killMachine(home: Home, machine: LocalMachine): Promise<void>
   /** Its disk and links. */
@@ -60,7 +61,7 @@ export interface LocalActions {
 }
 
 export interface BalancerSeen {
-  process: { pid: number; startTime: string }
+  process: ProcessIdentity
   /** Names of those that connections may go to. */
   targets: string[]
   servers: { name: string; state: string }[]
@@ -69,5 +70,5 @@ export interface BalancerSeen {
 export interface FoundMachine {
   cluster: string
   id: string
-  process: { pid: number; startTime: string }
+  process: ProcessIdentity
 }

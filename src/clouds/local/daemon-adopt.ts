@@ -1,5 +1,6 @@
 import { readdir, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { isErrno, messageOf } from '../../errors.ts'
 import type { FoundMachine } from './daemon-actions.ts'
 import { ensureBalancer } from './daemon-balancer.ts'
@@ -34,13 +35,12 @@ export async function adopt(runtime: Runtime, open: OpenSocket): Promise<void> {
       if (!leftAlone.has(one.cluster)) await endOrphan(runtime, one)
       continue
     }
-    const { pid, startTime } = one.process
-    if (known.process?.pid === pid && known.process.startTime === startTime) continue
-    // The daemon was killed between the start and its record.
+    if (isDeepStrictEqual(known.process, one.process)) continue
+    // The daemon was killed between the start and its record, or an earlier version wrote that.
     await updateMachine(home, held, one.id, ({ restart: _done, ...machine }) => ({
       ...machine,
       state: 'running',
-      process: { pid, startTime },
+      process: one.process,
     }))
   }
   for (const held of [...runtime.clusters.values()]) {

@@ -10,6 +10,7 @@ import { isErrno } from '../../errors.ts'
 import type { LocalActions } from './daemon-actions.ts'
 import { findMachines, killMachine, removeMachine, startMachine } from './machine.ts'
 import { deleteNetwork, ensureNetwork, ensureRules, networkExists } from './network.ts'
+import { bootId, type ProcessIdentity } from './process.ts'
 import {
   attachments,
   attachVolume,
@@ -48,9 +49,10 @@ export const hostActions: LocalActions = {
 
 /**
  * Does this very process run? One short read that never leaves the thread: it is asked for every
- * machine four times a second. Compare `startTimeOf` in process.ts, which is for everybody else.
+ * machine four times a second. Compare `isRunning` in process.ts, which is for everybody else.
  */
-function runsNow({ pid, startTime }: { pid: number; startTime: string }): boolean {
+function runsNow({ pid, startTime, boot }: ProcessIdentity): boolean {
+  if (boot !== bootId()) return false
   let stat: string
   try {
     stat = readFileSync(`/proc/${pid}/stat`, 'latin1')

@@ -11,11 +11,11 @@ import {
   allPids,
   commandLine,
   hostHasSystemd,
+  identityOf,
   isRunning,
   killProcess,
   type ProcessIdentity,
   spawnDetached,
-  startTimeOf,
   waitFor,
 } from './process.ts'
 import { withHostLock } from './process-lock.ts'
@@ -203,8 +203,8 @@ async function leftovers(
   }
   const pids = (await Promise.all(groups.map(processesInGroup))).flat()
   for (const pid of pids) {
-    const startTime = await startTimeOf(pid)
-    if (startTime) await killProcess({ pid, startTime }, 100)
+    const identity = await identityOf(pid)
+    if (identity) await killProcess(identity, 100)
   }
   if (pids.length > 0) return `process ${pids.join(', ')} runs`
   if (existsSync(`/sys/class/net/${device}`)) {
@@ -258,8 +258,8 @@ export async function findMachines(home: Pick<Home, 'prefix'>): Promise<FoundMac
   const byPid = new Map<number, FoundMachine>()
   for (const pid of await allPids()) {
     const machine = machineOfCommand(home, await commandLine(pid))
-    const startTime = machine && (await startTimeOf(pid))
-    if (machine && startTime) byPid.set(pid, { ...machine, process: { pid, startTime } })
+    const identity = machine && (await identityOf(pid))
+    if (machine && identity) byPid.set(pid, { ...machine, process: identity })
   }
   // nspawn's own children carry its words until they become the machine's first process.
   const children = new Set((await Promise.all([...byPid.keys()].map(childrenOf))).flat())

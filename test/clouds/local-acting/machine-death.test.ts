@@ -13,12 +13,12 @@ import {
 } from '../../../src/clouds/local/machine-cgroup.ts'
 import { machineName } from '../../../src/clouds/local/machine-nspawn.ts'
 import type { LocalMachine } from '../../../src/clouds/local/parts.ts'
-import { isRunning, type ProcessIdentity, startTimeOf } from '../../../src/clouds/local/process.ts'
+import { identityOf, isRunning, type ProcessIdentity } from '../../../src/clouds/local/process.ts'
 import { resolveHome } from '../../../src/home.ts'
 
 const groupsFolder = cgroupVersion() === 2 ? '/sys/fs/cgroup' : '/sys/fs/cgroup/pids'
 const home = resolveHome({ HOLDFAST_HOME: join(tmpdir(), 'hf-death') })
-const machine = (known: ProcessIdentity): LocalMachine => ({
+const machine = (started: ProcessIdentity): LocalMachine => ({
   id: 'w-abcde',
   cluster: 'one',
   group: 'w',
@@ -28,12 +28,13 @@ const machine = (known: ProcessIdentity): LocalMachine => ({
   state: 'running',
   bootedAt: '',
   device: 'hf-death-none',
-  process: known,
+  process: started,
 })
-const identityOf = async (pid = 0): Promise<ProcessIdentity> => ({
-  pid,
-  startTime: (await startTimeOf(pid)) ?? '',
-})
+const known = async (pid = 0): Promise<ProcessIdentity> => {
+  const identity = await identityOf(pid)
+  if (!identity) throw new Error(`${pid} does not run`)
+  return identity
+}
 
 afterEach(() => {
   vi.restoreAllMocks()
@@ -41,17 +42,17 @@ afterEach(() => {
 
 describe('a machine is dead when it is proven', () => {
   test('not while its first process does not end', async () => {
-    const known = await identityOf(spawn('sleep', ['60']).pid)
+    const started = await known(spawn('sleep', ['60']).pid)
     const refused = vi.spyOn(process, 'kill').mockReturnValue(true)
 
-    await expect(killMachine(home, machine(known), 200)).rejects.toMatchObject({
+    await expect(killMachine(home, machine(started), 200)).rejects.toMatchObject({
       code: 'machine-not-dead',
-      message: expect.stringContaining(`process ${known.pid} runs`),
+      message: expect.stringContaining(`process ${started.pid} runs`),
     })
 
     refused.mockRestore()
-    await killMachine(home, machine(known), 2_000)
-    expect(await isRunning(known)).toBe(false)
+    await killMachine(home, machine(started), 2_000)
+    expect(await isRunning(started)).toBe(false)
   })
 
   test.each([
@@ -80,9 +81,9 @@ describe.skipIf(!mayMakeGroups())('a machine in a scope of systemd', () => {
     const group = `${slice}/${scope}`
     await new Promise((resolve) => first.stdout.once('data', resolve))
     expect(existsSync(join(groupsFolder, group))).toBe(true)
-    const inside = await Promise.all((await processesInGroup(group)).map(identityOf))
+    const inside = await Promise.all((await processesInGroup(group)).map(known))
 
-    await killMachine(home, machine(await identityOf(first.pid)))
+    await killMachine(home, machine(await known(first.pid)))
 
     expect(inside).toHaveLength(2)
     expect(await Promise.all(inside.map(isRunning))).toEqual([false, false])

@@ -1,9 +1,7 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Machine } from '../../../src/clouds/cloud.ts'
 import { localPaths, readClusterRecord } from '../../../src/clouds/local/records.ts'
-import { sweepVolumes } from '../../../src/clouds/local/volume.ts'
 import { HoldfastError } from '../../../src/errors.ts'
 import { silent } from '../../../src/events.ts'
 import { type Bench, endpoint, group, network, setUpBench, step, until, volume } from './bench.ts'
@@ -76,6 +74,23 @@ describe('another daemon takes over', () => {
 
     expect(await only()).toEqual(before)
     expect(bench.reports).toContain("c: its network's rules: nft is locked")
+  })
+
+  test('a machine whose record says no boot of the host is adopted with what the kernel says', async () => {
+    await bench.start()
+    await carryOut(network, endpoint, group('w', 'node', ['a'], 1))
+    const before = await only()
+    await bench.kill()
+    const path = localPaths(bench.home).machineRecord('c', before.id)
+    const { process: known, ...rest } = JSON.parse(readFileSync(path, 'utf8'))
+    const { boot, ...earlier } = known
+    writeFileSync(path, JSON.stringify({ ...rest, process: earlier }))
+
+    await bench.start()
+
+    expect(boot).toBe('this')
+    expect(await only()).toEqual(before)
+    expect(JSON.parse(readFileSync(path, 'utf8')).process).toEqual(known)
   })
 
   test('a machine that died meanwhile is replaced', async () => {
@@ -199,61 +214,6 @@ describe('another daemon takes over', () => {
       }
     },
   )
-
-  test('data that no record names is kept and reported, also where nothing else is left of the cluster', async () => {
-    await bench.start()
-    await carryOut(network)
-    await bench.kill()
-    const folder = localPaths(bench.home).volumes('c')
-    mkdirSync(folder, { recursive: true })
-    const record = localPaths(bench.home).clusterRecord('c')
-    const { network: _gone, ...empty } = JSON.parse(readFileSync(record, 'utf8'))
-    writeFileSync(record, JSON.stringify(empty))
-    const wanted = join(folder, 'a-main-zzzzz.img')
-    writeFileSync(wanted, 'somebody wants this')
-
-    await bench.start({ actions: { ...bench.world.actions(), sweepVolumes } })
-
-    expect(readFileSync(wanted, 'utf8')).toBe('somebody wants this')
-    expect(bench.reports.join('\n')).toContain(`${wanted} is no volume that is remembered`)
-  })
-
-  test.each(['while the cloud runs', 'while it does not'])(
-    'a volume whose data is gone is forgotten, and its seat gets another: %s',
-    async (when) => {
-      await bench.start()
-      await carryOut(network, volume('a', 'main', 'a'), volume('b', 'main', 'b'))
-      const [lost, other] = (await bench.cloud.observe('c')).volumes
-      if (when === 'while it does not') await bench.kill()
-      bench.world.volumes.delete(lost?.id ?? '')
-      if (when === 'while it does not') await bench.start()
-
-      expect((await bench.cloud.observe('c')).volumes).toEqual([other])
-      expect(bench.reports.join('\n')).toContain(`the data of volume ${lost?.id} is gone`)
-      await carryOut(volume('a', 'main', 'a'))
-
-      const [next] = (await bench.cloud.observe('c')).volumes
-      expect(next?.seat).toBe('a')
-      expect(next?.id).not.toBe(lost?.id)
-      expect(bench.world.volumes.has(next?.id ?? '')).toBe(true)
-    },
-  )
-
-  test('a volume whose file was removed under the machine that has it stays until that is gone', async () => {
-    await bench.start()
-    await carryOut(network, endpoint, volume('a', 'main', 'a'), group('m', 'master', ['a'], 1))
-    const machine = await only()
-    const [attached] = (await bench.cloud.observe('c')).volumes
-    await bench.surroundings(machine.id).attach(attached?.id ?? '')
-    const actions = { ...bench.world.actions(), hasData: async () => false }
-    await bench.kill()
-
-    await bench.start({ actions })
-
-    expect((await bench.cloud.observe('c')).volumes).toEqual([{ ...attached, attachedTo: machine.id }])
-    bench.world.powerCut(machine.id)
-    await until('it is forgotten', async () => (await bench.cloud.observe('c')).volumes.length === 0)
-  })
 })
 
 describe('killed at any point', () => {

@@ -1,5 +1,7 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { LocalActions } from '../../../src/clouds/local/daemon-actions.ts'
 import type { LocalMachine, MachineAssets } from '../../../src/clouds/local/parts.ts'
+import type { ProcessIdentity } from '../../../src/clouds/local/process.ts'
 import type { Identity } from '../../../src/clouds/surroundings.ts'
 import { HoldfastError } from '../../../src/errors.ts'
 
@@ -44,7 +46,7 @@ interface ImaginedMachine {
   group: string
   role: string
   running: boolean
-  process: { pid: number; startTime: string }
+  process: ProcessIdentity
   /** Boots of this disk. */
   boots: number
   identity: Identity
@@ -53,7 +55,7 @@ interface ImaginedMachine {
 
 export function imagineWorld(): World {
   let nextPid = 1000
-  const process = () => ({ pid: nextPid++, startTime: String(nextPid) })
+  const process = () => ({ pid: nextPid++, startTime: String(nextPid), boot: 'this' })
   const world: World = {
     machines: new Map(),
     bridges: new Set(),
@@ -81,7 +83,7 @@ export function imagineWorld(): World {
   }
   const runs = (machine: LocalMachine) => {
     const found = world.machines.get(machine.id)
-    return found?.running === true && found.process.pid === machine.process?.pid
+    return found?.running === true && isDeepStrictEqual(found.process, machine.process)
   }
 
   const actions: LocalActions = {
@@ -195,7 +197,7 @@ export function imagineWorld(): World {
         name,
         state: world.machines.get(name)?.running ? 'up' : 'down',
       }))
-      return { process: { pid: there.pid, startTime: '1' }, targets: there.targets, servers }
+      return { process: { pid: there.pid, startTime: '1', boot: 'this' }, targets: there.targets, servers }
     },
     async closeDeadSessions() {
       world.sessionLooks += 1
