@@ -62,7 +62,7 @@ async function adoptCluster(
   const paths = localPaths(home)
   await removeDrafts(paths.cluster(held.name))
   await removeDrafts(paths.volumes(held.name))
-  const kept = await adoptVolumes(runtime, held)
+  await adoptVolumes(runtime, held)
   await removeUnknownMachines(join(paths.cluster(held.name), 'machines'), held, running)
   for (const id of held.machines.keys()) await openIfFolder(held, id, open)
   held.networkThere = held.cluster.network ? await actions.networkExists(home, held.cluster) : true
@@ -74,8 +74,7 @@ async function adoptCluster(
   // Not known yet what it sends to. Where it cannot be started now, the looks try again.
   if (held.cluster.endpoint) held.targets = []
   if (held.cluster.endpoint && held.networkThere) await ensureBalancer(runtime, held)
-  // What may hold data goes only with a cluster that somebody deletes.
-  if (kept.length === 0) await forgetIfEmpty(runtime, held)
+  await forgetIfEmpty(runtime, held, { deletes: false })
 }
 
 /** Somebody removed its records while it ran: nothing could ever own or stop it again. */

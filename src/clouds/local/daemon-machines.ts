@@ -271,11 +271,17 @@ function freeSuffix(runtime: Runtime): string {
   }
 }
 
-/** Once nothing of a cluster is left, its folder goes too. */
-export async function forgetIfEmpty(runtime: Runtime, held: HeldCluster): Promise<boolean> {
+/** Once nothing of a cluster is left, its folder goes too; what may hold data only when somebody deletes. */
+export async function forgetIfEmpty(
+  runtime: Runtime,
+  held: HeldCluster,
+  options: { deletes: boolean },
+): Promise<boolean> {
   const { cluster, machines, volumes } = held
   if (cluster.network || cluster.endpoint || machines.size > 0 || volumes.size > 0) return false
   if (Object.keys(cluster.groups).length > 0) return false
+  const { home, actions } = runtime
+  if (!options.deletes && (await actions.sweepVolumes(home, held.name, new Set())).length > 0) return false
   await held.writes(async () => {
     await removeClusterFolder(runtime.home, held.name)
     runtime.clusters.delete(held.name)

@@ -34,12 +34,12 @@ export async function carryOut(
       remedy: 'Create its network first.',
     })
   }
+  const deletes = step.action.startsWith('delete-')
   try {
     await act(runtime, held, step, context)
   } finally {
     // Also a network that could not be made leaves nothing.
-    if (step.action.startsWith('delete-') || step.action === 'create-network')
-      await forgetIfEmpty(runtime, held)
+    if (deletes || step.action === 'create-network') await forgetIfEmpty(runtime, held, { deletes })
   }
 }
 

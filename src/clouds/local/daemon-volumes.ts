@@ -143,8 +143,8 @@ export function deleteVolume(runtime: Runtime, held: HeldCluster, volumeId: stri
   })
 }
 
-/** After another daemon was killed: what it left half made or half deleted. Returns what may be wanted and stays. */
-export async function adoptVolumes(runtime: Runtime, held: HeldCluster): Promise<string[]> {
+/** After another daemon was killed: what it left half made or half deleted. What may be wanted stays. */
+export async function adoptVolumes(runtime: Runtime, held: HeldCluster): Promise<void> {
   const kept = await runtime.actions.sweepVolumes(runtime.home, held.name, new Set(held.volumes.keys()))
   for (const file of kept) {
     runtime.report({
@@ -153,7 +153,6 @@ export async function adoptVolumes(runtime: Runtime, held: HeldCluster): Promise
     })
   }
   await held.volumeWork(() => dropLost(runtime, held))
-  return kept
 }
 
 /** A record without data is a lost volume: left there it would keep its seat from ever getting another. */

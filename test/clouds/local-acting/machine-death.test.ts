@@ -72,6 +72,7 @@ describe.skipIf(!mayMakeGroups())('a machine in a scope of systemd', () => {
   const slice = `${home.prefix}.slice`
   const scope = `${machineName(home, 'w-abcde')}.scope`
   afterEach(async () => {
+    for (const pid of await processesInGroup(slice)) process.kill(pid, 'SIGKILL')
     await removeGroup(slice, { timeoutMs: 1_000 })
   })
 

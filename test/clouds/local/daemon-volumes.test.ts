@@ -3,8 +3,9 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { localPaths } from '../../../src/clouds/local/records.ts'
 import { sweepVolumes } from '../../../src/clouds/local/volume.ts'
+import { HoldfastError } from '../../../src/errors.ts'
 import { silent } from '../../../src/events.ts'
-import { type Bench, endpoint, group, network, setUpBench, until, volume } from './bench.ts'
+import { type Bench, endpoint, group, network, setUpBench, step, until, volume } from './bench.ts'
 
 let bench: Bench
 beforeEach(() => {
@@ -32,10 +33,14 @@ describe('records of volumes and their data', () => {
     const wanted = join(folder, 'a-main-zzzzz.img')
     writeFileSync(wanted, 'somebody wants this')
 
-    await bench.start({ actions: { ...bench.world.actions(), sweepVolumes } })
+    const ensureNetwork = () => Promise.reject(new HoldfastError('range-overlap', 'it overlaps a route'))
+    await bench.start({ actions: { ...bench.world.actions(), sweepVolumes, ensureNetwork } })
+    await expect(carryOut(network)).rejects.toMatchObject({ code: 'range-overlap' })
 
     expect(readFileSync(wanted, 'utf8')).toBe('somebody wants this')
     expect(bench.reports.join('\n')).toContain(`${wanted} is no volume that is remembered`)
+    await carryOut(step({ action: 'delete-network' }))
+    expect(await bench.cloud.clusters()).toEqual([])
   })
 
   test.each(['while the cloud runs', 'while it does not'])(
