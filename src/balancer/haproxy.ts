@@ -4,10 +4,11 @@ import type { LocalCluster } from '../clouds/local/parts.ts'
 import {
   allPids,
   commandLine,
+  identityOf,
+  isRunning,
   killProcess,
   type ProcessIdentity,
   spawnDetached,
-  startTimeOf,
   waitFor,
 } from '../clouds/local/process.ts'
 import { withHostLock } from '../clouds/local/process-lock.ts'
@@ -104,7 +105,7 @@ export async function ensureBalancer(
 async function untilAnswers(started: ProcessIdentity, folders: ReturnType<typeof foldersOf>): Promise<void> {
   let last = 'no admin socket'
   const end = await waitFor(async () => {
-    if ((await startTimeOf(started.pid)) !== started.startTime) return 'ended' as const
+    if (!(await isRunning(started))) return 'ended' as const
     return slotStates(folders.socket).then(
       () => 'answers' as const,
       (error: unknown) => {
@@ -223,8 +224,8 @@ async function findBalancer(root: string): Promise<ProcessIdentity | undefined> 
     if (!words.includes(haproxyBinary)) continue
     const inside = await readlink(`/proc/${pid}/root`).catch(() => '')
     if (inside !== root && !inside.startsWith(`${root}/`) && words[1] !== root) continue
-    const startTime = await startTimeOf(pid)
-    if (startTime) return { pid, startTime }
+    const identity = await identityOf(pid)
+    if (identity) return identity
   }
   return undefined
 }

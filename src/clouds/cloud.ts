@@ -17,6 +17,11 @@ export interface Cloud {
   clusters(): Promise<string[]>
   /** Carries out one step. Idempotent: a step that is already true is no error. */
   carryOut(cluster: string, step: CloudStep, report: Report): Promise<void>
+  /**
+   * Makes again what other programs may have taken from the cluster's network since; where there is
+   * none yet it does nothing. Missing where nobody else could.
+   */
+  refreshNetwork?(cluster: string): Promise<void>
   /** Runs commands on a machine as root. */
   host(machineId: string): Promise<Host>
   /** Faults and power, for operators and drills. `kill` is like pulling the plug; the group replaces it. */
@@ -75,8 +80,11 @@ export interface Volume {
 }
 
 /** One change to what the cloud holds. `where` names the thing, `reason` says why in words for people. */
-export type CloudStep = { where: string; reason: string } & (
-  | { action: 'create-network'; cidr?: string; egress: 'none' | 'nat' }
+export type CloudStep = {
+  where: string
+  reason: string
+} /** `taken`: ranges that the machines' must not meet, the cluster's pods and services. */ & (
+  | { action: 'create-network'; cidr?: string; taken?: readonly string[]; egress: 'none' | 'nat' }
   | { action: 'create-endpoint'; port: number }
   | { action: 'create-volume'; volume: { seat: string; etcd: EtcdName; zone: string; sizeGib: number } }
   /** Creates the group or changes its size; the cloud keeps that many machines alive from then on. */

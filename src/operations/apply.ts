@@ -47,12 +47,13 @@ async function carryOut(operation: Operation, plan: Plan, lock: HeldLock): Promi
   const { cluster, declared } = plan
   // Machines read their authorities from the store as soon as they boot.
   await ensureClusterPki(store, cluster)
+  const cloud = await operation.cloud(declared.declaration.cluster.spec.cloud)
+  await cloud.refreshNetwork?.(cluster)
   if (plan.steps.length === 0) return
   await fetchAssets(operation, declared.declaration.cluster)
   const journal = await openJournal(store, cluster, 'update')
   try {
     await journal.planned(plan.steps)
-    const cloud = await operation.cloud(declared.declaration.cluster.spec.cloud)
     await carryOutSteps(operation, cloud, cluster, plan.steps, {
       journal,
       before: async () => {

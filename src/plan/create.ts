@@ -50,6 +50,7 @@ function foundations({ cluster }: Declaration, inventory: Inventory): CloudStep[
           : 'machines reach each other and nothing else',
       action: 'create-network',
       ...(networking.machineCidr === undefined ? {} : { cidr: networking.machineCidr }),
+      taken: [networking.podCidr, networking.serviceCidr],
       egress,
     })
   if (!inventory.endpoint)

@@ -14,7 +14,7 @@ import {
   stopBalancer,
 } from '../../src/balancer/haproxy.ts'
 import type { LocalCluster } from '../../src/clouds/local/parts.ts'
-import { startTimeOf } from '../../src/clouds/local/process.ts'
+import { identityOf } from '../../src/clouds/local/process.ts'
 import { type Home, resolveHome } from '../../src/home.ts'
 import { type FakeApiserver, fakeApiserver } from './support/tls-server.ts'
 
@@ -185,7 +185,7 @@ describe.skipIf(!possible)('a real HAProxy before two TLS servers', () => {
     expect((await stat(dir)).mode & 0o777).toBe(0o700)
 
     await stopBalancer(home, cluster)
-    expect(await startTimeOf(pid)).toBeUndefined()
+    expect(await identityOf(pid)).toBeUndefined()
     expect(await balancerState(home, cluster)).toBeUndefined()
     expect(existsSync(dir)).toBe(false)
     await expect(setTargets(home, cluster, [])).rejects.toMatchObject({ code: 'balancer-not-running' })

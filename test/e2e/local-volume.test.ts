@@ -10,6 +10,7 @@ import {
   deleteVolume,
   detachVolume,
   mountsDevice,
+  sweepVolumes,
   volumeFile,
 } from '../../src/clouds/local/volume.ts'
 import { ensureLoop, isFree, loopOf } from '../../src/clouds/local/volume-loop.ts'
@@ -93,6 +94,8 @@ describe.skipIf(!possible)('a real loop device', () => {
     const mountpoint = join(folder, 'mnt')
 
     expect(two).toEqual(one)
+    // Blank and unknown, but somebody may be about to write.
+    expect(await sweepVolumes(home, volume.cluster, new Set())).toEqual([file])
     expect(await isFree(one)).toBe(true)
     await host.run(['mkfs.ext4', '-q', '-E', 'nodiscard', one.path])
     // In a namespace that nobody else sees.

@@ -90,6 +90,16 @@ describe('applying a declaration', () => {
     expect(setup.cloud.inventory.groups.find((group) => group.name === 'nodes')?.size).toBe(3)
   })
 
+  test('the network is looked after each time, also when there is nothing to change', async () => {
+    await createCluster(setup.operation, declare())
+    await applyCluster(setup.operation, 'try')
+
+    const again = await applyCluster(setup.operation, 'try')
+
+    expect(again.steps).toEqual([])
+    expect(setup.cloud.refreshed).toEqual(['try', 'try'])
+  })
+
   test('asked to stop, it ends after the step in hand and says how to go on', async () => {
     await createCluster(setup.operation, declare())
     setup.cloud.before = (step) => {

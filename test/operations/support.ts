@@ -15,6 +15,8 @@ import { openMemoryStore } from '../../src/store/memory.ts'
 /** A cloud that does at once what it is told, and can be made to fail. */
 export interface InstantCloud extends Cloud {
   readonly done: CloudStep[]
+  /** Clusters whose network was looked after, once for each time. */
+  readonly refreshed: string[]
   inventory: Inventory
   /** Called before each step; what it throws is what the step ends with. */
   before: (step: CloudStep, index: number) => void | Promise<void>
@@ -25,6 +27,7 @@ export function instantCloud(): InstantCloud {
   const cloud: InstantCloud = {
     kind: 'local',
     done,
+    refreshed: [],
     inventory: { groups: [], machines: [], volumes: [] },
     before: () => {},
     check: async () => [],
@@ -34,6 +37,9 @@ export function instantCloud(): InstantCloud {
       await cloud.before(step, done.length)
       done.push(step)
       change(cloud.inventory, step)
+    },
+    refreshNetwork: async (cluster) => {
+      cloud.refreshed.push(cluster)
     },
     host: () => Promise.reject(new Error('no machine is real here')),
     power: async () => {},

@@ -28,6 +28,14 @@ const resize = (declaration: Declaration, name: string, size: number): Declarati
 })
 
 describe('the plan of a new cluster', () => {
+  test('keeps the machines away from its pods and services', () => {
+    const { podCidr, serviceCidr } = declared({ masters: 1, workers: 0 }).cluster.spec.networking
+
+    const [first] = planApply(declared({ masters: 1, workers: 0 }), nothing(), facts)
+
+    expect(first).toMatchObject({ action: 'create-network', taken: [podCidr, serviceCidr] })
+  })
+
   test('makes everything in the order in which it is needed', () => {
     const plan = planApply(declared({ masters: 3, workers: 2 }), nothing(), facts)
 

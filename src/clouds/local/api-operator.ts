@@ -52,6 +52,8 @@ export function operatorApi({ daemon, version, stop, used }: OperatorCalls): Api
         await daemon.carryOut(name, step, context)
         return { clusters: daemon.clusters().length }
       }
+      case 'POST clusters/refresh-network':
+        return await daemon.refreshNetwork(name)
       case 'GET machines/':
         return daemon.machine(name)
       case 'POST machines/power': {

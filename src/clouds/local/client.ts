@@ -41,7 +41,8 @@ export function daemonClient(home: Home): DaemonClient {
         if (!met) await meet()
         return await overSocket(paths.socket, (socketPath) => call<T>({ ...options, socketPath }))
       } catch (error) {
-        // It was killed in between. Every call can be repeated, also one that was carried out.
+        // It was killed in between. Every call can be repeated, also one that was carried out: steps are
+        // idempotent, a reboot bears a name.
         if (!(error instanceof CloudUnavailableError) || error.late || attempt === 3) throw error
         met = false
       }

@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
+import { HoldfastError } from '../../errors.ts'
 import type { Home } from '../../home.ts'
 import type { Host } from '../../hosts/host.ts'
 import type { Cloud, EndpointTarget, Inventory } from '../cloud.ts'
@@ -78,6 +80,10 @@ export function openLocalCloud({ home, storeUrl, assets }: LocalCloudOptions): L
         if (mayBeLast && (await clusterNames(home)).length === 0) await client.stop({ ifEmpty: true })
       }
     },
+    async refreshNetwork(cluster) {
+      if (!existsSync(localPaths(home).cluster(cluster))) return
+      await client.ask('POST', at('clusters', cluster, 'refresh-network'), {})
+    },
     async host(machineId): Promise<Host> {
       const [{ nspawnHost }, { initPid }] = await Promise.all([
         import('../../hosts/nspawn.ts'),
@@ -87,8 +93,15 @@ export function openLocalCloud({ home, storeUrl, assets }: LocalCloudOptions): L
       return nspawnHost(machineId, async () => await initPid(await machine(machineId)))
     },
     async power(machineId, action, options) {
-      const body: PowerRequest = { action, ...(options ? { options } : {}) }
-      await client.ask('POST', at('machines', machineId, 'power'), body)
+      const body: PowerRequest = { action, options: { request: randomUUID(), ...options } }
+      // Asked beforehand: after a kill whose answer was lost there may be no such machine any more.
+      await machine(machineId)
+      try {
+        await client.ask('POST', at('machines', machineId, 'power'), body)
+      } catch (error) {
+        const killed = action === 'kill' && error instanceof HoldfastError && error.code === 'machine-missing'
+        if (!killed) throw error
+      }
     },
     async endpointTargets(cluster) {
       if (!existsSync(localPaths(home).cluster(cluster))) return []

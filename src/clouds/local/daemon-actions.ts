@@ -1,6 +1,7 @@
 import type { Home } from '../../home.ts'
 import type { Identity } from '../surroundings.ts'
 import type { LocalCluster, LocalMachine, LocalVolume, MachineAssets } from './parts.ts'
+import type { ProcessIdentity } from './process.ts'
 import type { Target } from './reconcile.ts'
 
 type Network = NonNullable<LocalCluster['network']>
@@ -13,10 +14,12 @@ export interface LocalActions {
   ensureNetwork(
     home: Home,
     cluster: LocalCluster,
-    options: { cidr?: string; egress: 'none' | 'nat' },
+    options: { cidr?: string; taken?: readonly string[]; egress: 'none' | 'nat' },
   ): Promise<Network>
   deleteNetwork(home: Home, cluster: LocalCluster): Promise<void>
   networkExists(home: Home, cluster: LocalCluster): Promise<boolean>
+  /** What other programs may have taken away since, of a network that is there. */
+  ensureRules(home: Home, cluster: LocalCluster): Promise<void>
 
   /** On the disk that an earlier start of this id left, or on a new one. */
   startMachine(
@@ -24,11 +27,11 @@ export interface LocalActions {
     machine: LocalMachine,
     identity: Identity,
     assets: MachineAssets,
-  ): Promise<{ pid: number; startTime: string }>
+  ): Promise<ProcessIdentity>
   /** Cheap: asked four times a second. */
   isAlive(machine: LocalMachine): boolean | Promise<boolean>
   /** The same for any process of ours. */
-  isRunning(process: { pid: number; startTime: string }): boolean | Promise<boolean>
+  isRunning(process: ProcessIdentity): boolean | Promise<boolean>
   /** Returns once nothing of the machine runs any more, however it died. */
   killMachine(home: Home, machine: LocalMachine): Promise<void>
   /** Its disk and links. */
@@ -40,8 +43,13 @@ export interface LocalActions {
   attachVolume(home: Home, volume: LocalVolume, machine: LocalMachine): Promise<{ device: string }>
   /** Volume id to the machine that has it, asked from the kernel. */
   attachments(home: Home, cluster: string, machines: LocalMachine[]): Promise<Map<string, string>>
-  detachVolume(home: Home, volume: LocalVolume): Promise<void>
+  /** Is its data there? */
+  hasData(home: Home, volume: LocalVolume): Promise<boolean>
+  /** Marks its data for deletion, which then is complete with `deleteVolume` or the next `sweepVolumes`. */
+  condemnVolume(home: Home, volume: LocalVolume): Promise<void>
   deleteVolume(home: Home, volume: LocalVolume): Promise<void>
+  /** Clears what was left half made or half deleted; returns what belongs to no known volume and is kept. */
+  sweepVolumes(home: Home, cluster: string, known: ReadonlySet<string>): Promise<string[]>
 
   ensureBalancer(home: Home, cluster: LocalCluster, targets: Target[]): Promise<void>
   setTargets(home: Home, cluster: LocalCluster, targets: Target[]): Promise<void>
@@ -53,7 +61,7 @@ export interface LocalActions {
 }
 
 export interface BalancerSeen {
-  process: { pid: number; startTime: string }
+  process: ProcessIdentity
   /** Names of those that connections may go to. */
   targets: string[]
   servers: { name: string; state: string }[]
@@ -62,5 +70,5 @@ export interface BalancerSeen {
 export interface FoundMachine {
   cluster: string
   id: string
-  process: { pid: number; startTime: string }
+  process: ProcessIdentity
 }

@@ -1,10 +1,12 @@
 import { readdir, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { isErrno, messageOf } from '../../errors.ts'
 import type { FoundMachine } from './daemon-actions.ts'
 import { ensureBalancer } from './daemon-balancer.ts'
 import { forgetIfEmpty, type OpenSocket } from './daemon-machines.ts'
 import { type HeldCluster, holdCluster, type Runtime, updateMachine } from './daemon-state.ts'
+import { adoptVolumes } from './daemon-volumes.ts'
 import type { LocalMachine } from './parts.ts'
 import { clusterNames, localPaths, readCluster, removeDrafts } from './records.ts'
 
@@ -33,13 +35,12 @@ export async function adopt(runtime: Runtime, open: OpenSocket): Promise<void> {
       if (!leftAlone.has(one.cluster)) await endOrphan(runtime, one)
       continue
     }
-    const { pid, startTime } = one.process
-    if (known.process?.pid === pid && known.process.startTime === startTime) continue
-    // The daemon was killed between the start and its record.
+    if (isDeepStrictEqual(known.process, one.process)) continue
+    // The daemon was killed between the start and its record, or an earlier version wrote that.
     await updateMachine(home, held, one.id, ({ restart: _done, ...machine }) => ({
       ...machine,
       state: 'running',
-      process: { pid, startTime },
+      process: one.process,
     }))
   }
   for (const held of [...runtime.clusters.values()]) {
@@ -57,18 +58,23 @@ async function adoptCluster(
   open: OpenSocket,
   running: ReadonlySet<string>,
 ): Promise<void> {
-  const { home, actions } = runtime
+  const { home, actions, report } = runtime
   const paths = localPaths(home)
   await removeDrafts(paths.cluster(held.name))
   await removeDrafts(paths.volumes(held.name))
-  await removeUnknownVolumes(paths.volumes(held.name), held)
+  await adoptVolumes(runtime, held)
   await removeUnknownMachines(join(paths.cluster(held.name), 'machines'), held, running)
   for (const id of held.machines.keys()) await openIfFolder(held, id, open)
   held.networkThere = held.cluster.network ? await actions.networkExists(home, held.cluster) : true
+  if (held.networkThere) {
+    await actions.ensureRules(home, held.cluster).catch((error: unknown) => {
+      report({ type: 'warning', message: `${held.name}: its network's rules: ${messageOf(error)}` })
+    })
+  }
   // Not known yet what it sends to. Where it cannot be started now, the looks try again.
   if (held.cluster.endpoint) held.targets = []
   if (held.cluster.endpoint && held.networkThere) await ensureBalancer(runtime, held)
-  await forgetIfEmpty(runtime, held)
+  await forgetIfEmpty(runtime, held, { deletes: false })
 }
 
 /** Somebody removed its records while it ran: nothing could ever own or stop it again. */
@@ -104,15 +110,6 @@ async function openIfFolder(held: HeldCluster, id: string, open: OpenSocket): Pr
   } catch (error) {
     // It was being removed when the daemon was killed; the next look goes on with that.
     if (!isErrno(error, 'ENOENT')) throw error
-  }
-}
-
-/** Data without a record: the daemon was killed while it made or deleted a volume. Nobody ever had it. */
-async function removeUnknownVolumes(folder: string, held: HeldCluster): Promise<void> {
-  for (const file of await readdir(folder).catch(() => [])) {
-    const id = /^(.+)\.img(\.new)?$/.exec(file)?.[1]
-    if (id !== undefined && (!held.volumes.has(id) || file.endsWith('.new')))
-      await rm(join(folder, file), { force: true })
   }
 }
 

@@ -9,14 +9,24 @@ import {
 import { isErrno } from '../../errors.ts'
 import type { LocalActions } from './daemon-actions.ts'
 import { findMachines, killMachine, removeMachine, startMachine } from './machine.ts'
-import { deleteNetwork, ensureNetwork, networkExists } from './network.ts'
-import { attachments, attachVolume, createVolume, deleteVolume, detachVolume } from './volume.ts'
+import { deleteNetwork, ensureNetwork, ensureRules, networkExists } from './network.ts'
+import { bootId, type ProcessIdentity } from './process.ts'
+import {
+  attachments,
+  attachVolume,
+  condemnVolume,
+  createVolume,
+  deleteVolume,
+  hasData,
+  sweepVolumes,
+} from './volume.ts'
 
 /** The local cloud's acting half on this host. */
 export const hostActions: LocalActions = {
   ensureNetwork,
   deleteNetwork,
   networkExists,
+  ensureRules,
   startMachine,
   isAlive: ({ process }) => process !== undefined && runsNow(process),
   isRunning: runsNow,
@@ -26,8 +36,10 @@ export const hostActions: LocalActions = {
   createVolume,
   attachVolume,
   attachments,
-  detachVolume,
+  hasData,
+  condemnVolume,
   deleteVolume,
+  sweepVolumes,
   ensureBalancer,
   setTargets,
   balancerState,
@@ -37,9 +49,10 @@ export const hostActions: LocalActions = {
 
 /**
  * Does this very process run? One short read that never leaves the thread: it is asked for every
- * machine four times a second. Compare `startTimeOf` in process.ts, which is for everybody else.
+ * machine four times a second. Compare `isRunning` in process.ts, which is for everybody else.
  */
-function runsNow({ pid, startTime }: { pid: number; startTime: string }): boolean {
+function runsNow({ pid, startTime, boot }: ProcessIdentity): boolean {
+  if (boot !== bootId()) return false
   let stat: string
   try {
     stat = readFileSync(`/proc/${pid}/stat`, 'latin1')

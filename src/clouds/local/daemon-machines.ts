@@ -164,6 +164,7 @@ async function clearAway(runtime: Runtime, held: HeldCluster, id: string): Promi
   held.machines.delete(id)
 }
 
+/** Never fails: what follows clears the machine away. */
 async function recordDeath(
   runtime: Runtime,
   held: HeldCluster,
@@ -177,12 +178,22 @@ async function recordDeath(
     livedMs,
     ...(reason ? { reason } : {}),
   }
-  await updateCluster(runtime.home, held, (cluster) => {
+  // In memory first: a death that cannot be written, on a full disk say, still makes its group wait.
+  await held.writes(async () => {
+    const { cluster } = held
     const group = cluster.groups[machine.group]
-    if (!group) return cluster
+    if (!group) return
     const deaths = withDeath(group.deaths, death)
-    return { ...cluster, groups: { ...cluster.groups, [group.name]: { ...group, deaths } } }
+    held.cluster = { ...cluster, groups: { ...cluster.groups, [group.name]: { ...group, deaths } } }
   })
+  try {
+    await updateCluster(runtime.home, held, (cluster) => cluster)
+  } catch (error) {
+    runtime.report({
+      type: 'warning',
+      message: `${held.name}: the death of ${machine.id} is not written down: ${messageOf(error)}`,
+    })
+  }
 }
 
 function inBackground(
@@ -260,11 +271,17 @@ function freeSuffix(runtime: Runtime): string {
   }
 }
 
-/** Once nothing of a cluster is left, its folder goes too. */
-export async function forgetIfEmpty(runtime: Runtime, held: HeldCluster): Promise<boolean> {
+/** Once nothing of a cluster is left, its folder goes too; what may hold data only when somebody deletes. */
+export async function forgetIfEmpty(
+  runtime: Runtime,
+  held: HeldCluster,
+  options: { deletes: boolean },
+): Promise<boolean> {
   const { cluster, machines, volumes } = held
   if (cluster.network || cluster.endpoint || machines.size > 0 || volumes.size > 0) return false
   if (Object.keys(cluster.groups).length > 0) return false
+  const { home, actions } = runtime
+  if (!options.deletes && (await actions.sweepVolumes(home, held.name, new Set())).length > 0) return false
   await held.writes(async () => {
     await removeClusterFolder(runtime.home, held.name)
     runtime.clusters.delete(held.name)

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { HoldfastError } from '../../errors.ts'
 import { recordAddress, takeAddress } from './daemon-machines.ts'
 import { type HeldCluster, type Runtime, updateMachine } from './daemon-state.ts'
+import type { LocalMachine } from './parts.ts'
 
 /** For `reboot`, in tests and drills. */
 export interface PowerOptions {
@@ -9,6 +10,8 @@ export interface PowerOptions {
   newAddress?: boolean
   /** It gets no volume until they are released. */
   withholdVolumes?: boolean
+  /** The same again is the same reboot, so one whose answer was lost can be asked for again. */
+  request?: string
 }
 
 const rebootTimeoutMs = 30_000
@@ -28,21 +31,36 @@ export async function power(
     runtime.wake()
     return
   }
-  const before = machine.process
+  if (options.request === undefined || options.request !== machine.reboot)
+    await beginReboot(runtime, held, machine, options)
+  await untilRebooted(held, id)
+}
+
+/** Its mark is lasting: whoever takes over goes on with it. */
+async function beginReboot(
+  runtime: Runtime,
+  held: HeldCluster,
+  machine: LocalMachine,
+  options: PowerOptions,
+): Promise<void> {
   const address = options.newAddress ? takeAddress(held) : machine.address
-  await updateMachine(runtime.home, held, id, (now) => ({
+  await updateMachine(runtime.home, held, machine.id, (now) => ({
     ...now,
     address,
     restart: 'a reboot was asked for',
+    ...(options.request ? { reboot: options.request } : {}),
     ...(options.withholdVolumes ? { withholdVolumes: true } : {}),
   }))
   if (options.newAddress) await recordAddress(runtime, held, address)
   runtime.wake()
+}
+
+async function untilRebooted(held: HeldCluster, id: string): Promise<void> {
   const until = Date.now() + rebootTimeoutMs
   for (;;) {
     const now = held.machines.get(id)
     if (!now) throw new HoldfastError('machine-missing', `${id} went away while it was to reboot`)
-    if (now.state === 'running' && now.process !== before && !now.restart) return
+    if (now.state === 'running' && !now.restart) return
     if (Date.now() > until) {
       throw new HoldfastError(
         'machine-not-rebooted',

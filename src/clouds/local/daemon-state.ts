@@ -4,6 +4,7 @@ import type { StateStore } from '../../store/store.ts'
 import type { ApiSocket } from './api-server.ts'
 import type { LocalActions } from './daemon-actions.ts'
 import type { LocalCluster, LocalMachine, LocalVolume } from './parts.ts'
+import type { ProcessIdentity } from './process.ts'
 import type { Target } from './reconcile.ts'
 import { localPaths, removeRecord, writeRecord } from './records.ts'
 
@@ -48,7 +49,7 @@ export interface HeldCluster {
   networkTrouble?: string
   /** What the balancer was told last; undefined without an endpoint. */
   targets?: Target[]
-  balancerProcess?: { pid: number; startTime: string }
+  balancerProcess?: ProcessIdentity
   /** By group: why it waits. */
   waits: Map<string, string>
   /** Attaching, creating and deleting volumes, one after the other. */

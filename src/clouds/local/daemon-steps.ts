@@ -7,7 +7,7 @@ import { forgetIfEmpty } from './daemon-machines.ts'
 import { type HeldCluster, holdCluster, type Runtime, updateCluster, updateMachine } from './daemon-state.ts'
 import { createVolume, deleteVolume, rememberSize } from './daemon-volumes.ts'
 import type { MachineAssets } from './parts.ts'
-import { localPaths, readCluster, writeRecord } from './records.ts'
+import { clusterNames, localPaths, readCluster, readClusterRecord, writeRecord } from './records.ts'
 
 /** What the operator's side knows and the daemon does not; kept in the records. */
 export interface StepContext {
@@ -34,12 +34,12 @@ export async function carryOut(
       remedy: 'Create its network first.',
     })
   }
+  const deletes = step.action.startsWith('delete-')
   try {
     await act(runtime, held, step, context)
   } finally {
     // Also a network that could not be made leaves nothing.
-    if (step.action.startsWith('delete-') || step.action === 'create-network')
-      await forgetIfEmpty(runtime, held)
+    if (deletes || step.action === 'create-network') await forgetIfEmpty(runtime, held, { deletes })
   }
 }
 
@@ -97,7 +97,8 @@ async function act(
 async function createCluster(runtime: Runtime, name: string, storeUrl: string): Promise<void> {
   // A record that could not be read at the start must not be written over: this throws again.
   await readCluster(runtime.home, name)
-  const used = new Set([...runtime.clusters.values()].map(({ cluster }) => cluster.index))
+  const leftAlone = await indexesLeftAlone(runtime)
+  const used = new Set([...[...runtime.clusters.values()].map(({ cluster }) => cluster.index), ...leftAlone])
   let index = 0
   while (used.has(index)) index++
   const cluster = { name, index, groups: {}, storeUrl }
@@ -107,10 +108,21 @@ async function createCluster(runtime: Runtime, name: string, storeUrl: string): 
   await writeRecord(localPaths(runtime.home).clusterRecord(name), cluster)
 }
 
+/**
+ * Indexes of the clusters that are left alone because a record of theirs is broken: their machines are
+ * on their bridges all the same.
+ * @throws HoldfastError `record-broken` where the index itself cannot be read: it may be any.
+ */
+async function indexesLeftAlone({ home, clusters }: Runtime): Promise<number[]> {
+  const names = (await clusterNames(home)).filter((name) => !clusters.has(name))
+  const records = await Promise.all(names.map((name) => readClusterRecord(home, name)))
+  return records.flatMap((record) => (record ? [record.index] : []))
+}
+
 async function createNetwork(
   runtime: Runtime,
   held: HeldCluster,
-  step: { cidr?: string; egress: 'none' | 'nat' },
+  step: CloudStep & { action: 'create-network' },
   context: StepContext,
 ): Promise<void> {
   const { network } = held.cluster
@@ -124,6 +136,7 @@ async function createNetwork(
   const cidr = network?.cidr ?? step.cidr
   const made = await runtime.actions.ensureNetwork(runtime.home, held.cluster, {
     ...(cidr ? { cidr } : {}),
+    ...(step.taken ? { taken: step.taken } : {}),
     egress: step.egress,
   })
   await updateCluster(runtime.home, held, (cluster) => ({

@@ -27,6 +27,7 @@ export function createVolume(
   wanted: WantedVolume,
 ): Promise<LocalVolume> {
   return held.volumeWork(async () => {
+    await dropLost(runtime, held)
     const same = [...held.volumes.values()].find(
       ({ seat, etcd, zone }) => seat === wanted.seat && etcd === wanted.etcd && zone === wanted.zone,
     )
@@ -135,14 +136,49 @@ export function deleteVolume(runtime: Runtime, held: HeldCluster, volumeId: stri
         },
       )
     }
-    await runtime.actions.detachVolume(runtime.home, volume)
-    await runtime.actions.deleteVolume(runtime.home, volume)
+    // Killed in between, an adopting daemon goes on: nothing deletes data that bears no mark.
+    await runtime.actions.condemnVolume(runtime.home, volume)
     await removeVolumeRecord(runtime.home, held, volumeId)
+    await runtime.actions.deleteVolume(runtime.home, volume)
   })
+}
+
+/** After another daemon was killed: what it left half made or half deleted. What may be wanted stays. */
+export async function adoptVolumes(runtime: Runtime, held: HeldCluster): Promise<void> {
+  const kept = await runtime.actions.sweepVolumes(runtime.home, held.name, new Set(held.volumes.keys()))
+  for (const file of kept) {
+    runtime.report({
+      type: 'warning',
+      message: `${held.name}: ${file} is no volume that is remembered, but may hold data: it is kept. Delete it when nobody wants it.`,
+    })
+  }
+  await held.volumeWork(() => dropLost(runtime, held))
+}
+
+/** A record without data is a lost volume: left there it would keep its seat from ever getting another. */
+async function dropLost(runtime: Runtime, held: HeldCluster): Promise<void> {
+  for (const { id } of await lostVolumes(runtime, held)) {
+    await removeVolumeRecord(runtime.home, held, id)
+    runtime.report({
+      type: 'warning',
+      message: `${held.name}: the data of volume ${id} is gone; it is forgotten, so that its seat gets another`,
+    })
+  }
+}
+
+async function lostVolumes(runtime: Runtime, held: HeldCluster): Promise<LocalVolume[]> {
+  const volumes = [...held.volumes.values()]
+  const there = await Promise.all(volumes.map((volume) => runtime.actions.hasData(runtime.home, volume)))
+  const without = volumes.filter((_, index) => !there[index])
+  if (without.length === 0) return []
+  // The kernel keeps a removed file for the machine that has it.
+  const attached = await holders(runtime, held)
+  return without.filter(({ id }) => !attached.has(id))
 }
 
 /** Volumes as the contract has them, with who has each now. */
 export async function observedVolumes(runtime: Runtime, held: HeldCluster): Promise<Volume[]> {
+  if ((await lostVolumes(runtime, held)).length > 0) await held.volumeWork(() => dropLost(runtime, held))
   const attached = held.volumes.size === 0 ? new Map<string, string>() : await holders(runtime, held)
   const byId = [...held.volumes.values()].sort((one, other) => one.id.localeCompare(other.id))
   return byId.map((volume) => contractVolume(volume, attached.get(volume.id)))

@@ -26,6 +26,7 @@ export interface Daemon {
   observe(cluster: string): Promise<Inventory>
   endpointTargets(cluster: string): Promise<EndpointTarget[]>
   carryOut(cluster: string, step: CloudStep, context: StepContext): Promise<void>
+  refreshNetwork(cluster: string): Promise<void>
   /** @throws HoldfastError `machine-missing`. */
   machine(id: string): LocalMachine
   power(id: string, action: 'kill' | 'reboot', options?: PowerOptions): Promise<void>
@@ -118,6 +119,12 @@ export function createDaemon(options: DaemonOptions): Daemon {
     return restrictStore(store, { role, group, cluster, machineId })
   }
 
+  const queueOf = (name: string): Serial => {
+    const queue = steps.get(name) ?? serial()
+    steps.set(name, queue)
+    return queue
+  }
+
   const heldOf = (id: string): HeldCluster => {
     const held = [...clusters.values()].find(({ machines }) => machines.has(id))
     if (held) return held
@@ -159,14 +166,12 @@ export function createDaemon(options: DaemonOptions): Daemon {
       const seen = await actions.balancerState(home, held.cluster).catch(() => undefined)
       return (seen?.servers ?? []).map((server) => ({ name: server.name, up: server.state === 'up' }))
     },
-    carryOut: (name, step, context) => {
-      let queue = steps.get(name)
-      if (!queue) {
-        queue = serial()
-        steps.set(name, queue)
-      }
-      return queue(() => carryOut(runtime, name, step, context))
-    },
+    carryOut: (name, step, context) => queueOf(name)(() => carryOut(runtime, name, step, context)),
+    refreshNetwork: (name) =>
+      queueOf(name)(async () => {
+        const held = clusters.get(name)
+        if (held) await actions.ensureRules(home, held.cluster)
+      }),
     machine: (id) => heldOf(id).machines.get(id) as LocalMachine,
     power: (id, action, powerOptions) => power(runtime, heldOf(id), id, action, powerOptions),
     releaseVolumes: (id) => releaseVolumes(runtime, heldOf(id), id),

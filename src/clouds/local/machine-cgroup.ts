@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
-import { readdir, readFile, rmdir } from 'node:fs/promises'
+import { readdir, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isErrno } from '../../errors.ts'
-import { waitFor } from './process.ts'
+import { readIfThere, waitFor } from './process.ts'
 
 const mountpoint = '/sys/fs/cgroup'
 
@@ -48,12 +48,25 @@ async function foldersOf(group: string): Promise<string[]> {
   return tops.map((top) => join(top, group)).filter((folder) => existsSync(folder))
 }
 
-/** Every process in the group or below it; from the kernel. */
+/**
+ * A machine's own group, read from a process's /proc/PID/cgroup: what is called like the machine, or
+ * is its scope. undefined where the process is in none, for what is above is not the machine's alone. Pure.
+ */
+export function groupInside(text: string, machine: string): string | undefined {
+  for (const line of text.split('\n')) {
+    const parts = line.split(':').slice(2).join(':').split('/').filter(Boolean)
+    const own = parts.findIndex((part) => part === machine || part === `${machine}.scope`)
+    if (own >= 0) return parts.slice(0, own + 1).join('/')
+  }
+  return undefined
+}
+
+/** Every process in the group or below it; from the kernel. Where that cannot be read it is an error. */
 export async function processesInGroup(group: string): Promise<number[]> {
   const pids = new Set<number>()
   for (const folder of await foldersOf(group)) {
     for (const below of await tree(folder)) {
-      const text = await readFile(join(below, 'cgroup.procs'), 'utf8').catch(() => '')
+      const text = await readIfThere(join(below, 'cgroup.procs'))
       for (const line of text.split('\n').filter(Boolean)) pids.add(Number(line))
     }
   }

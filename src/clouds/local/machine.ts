@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { HoldfastError, messageOf } from '../../errors.ts'
 import type { Home } from '../../home.ts'
 import { localHost } from '../../hosts/local.ts'
-import { processesInGroup, removeGroup } from './machine-cgroup.ts'
+import { groupInside, processesInGroup, removeGroup } from './machine-cgroup.ts'
 import { machineFolders, prepareMachineFolder } from './machine-folder.ts'
 import { machineCommand, machineName, machineOfCommand } from './machine-nspawn.ts'
 import type { LocalCluster, LocalMachine, MachineAssets } from './parts.ts'
@@ -11,11 +11,11 @@ import {
   allPids,
   commandLine,
   hostHasSystemd,
+  identityOf,
   isRunning,
   killProcess,
   type ProcessIdentity,
   spawnDetached,
-  startTimeOf,
   waitFor,
 } from './process.ts'
 import { withHostLock } from './process-lock.ts'
@@ -53,7 +53,8 @@ export async function startMachine(
     const running = (await findMachines(home)).find((found) => found.name === name)
     let started = running?.process
     if (!started) {
-      await clearLeftovers(home, machine)
+      // What an earlier start that was cut short may have left.
+      await end(home, machine, saved(machine))
       await prepareMachineFolder(home, machine, network, identity, assets)
       const { command, env } = machineCommand(home, machine, folders, assets, hostHasSystemd())
       started = await spawnDetached({ name, command, logFile: folders.console, env })
@@ -124,52 +125,86 @@ async function childrenOf(pid: number): Promise<number[]> {
 /**
  * Pulls the plug: SIGKILL to the machine's first process, with which the kernel ends every other
  * one inside. Returns when nothing of it is left: processes, veth, control groups.
- * @throws HoldfastError `machine-not-dead` after ten seconds, with what is left.
+ * @throws HoldfastError `machine-not-dead` after `timeoutMs`, with what is left.
  */
-export async function killMachine(home: Home, machine: LocalMachine): Promise<void> {
-  const started = machine.process
-  if (!started || !(await isRunning(started))) return clearAfterDeath(home, machine)
-  const first = await initOf(started.pid)
-  if (first !== undefined) {
-    try {
-      process.kill(first, 'SIGKILL')
-    } catch {
-      // It ended in between.
-    }
-    // nspawn then ends by itself and removes the veth.
-    await waitFor(async () => !(await isRunning(started)), 2_000, 5)
-  }
-  await killProcess(started, killTimeoutMs)
-  await clearAfterDeath(home, machine)
+export async function killMachine(
+  home: Home,
+  machine: LocalMachine,
+  timeoutMs = killTimeoutMs,
+): Promise<void> {
+  const name = machineName(home, machine.id)
+  // Also one that was started by somebody who died before the process could be written down.
+  const found = (await findMachines(home)).filter((one) => one.name === name)
+  await end(home, machine, [...saved(machine), ...found.map((one) => one.process)], timeoutMs)
 }
 
-async function clearAfterDeath(home: Home, machine: LocalMachine): Promise<void> {
-  const name = machineName(home, machine.id)
-  // Started, but whoever started it died before it could write the process down.
-  for (const found of await findMachines(home)) {
-    if (found.name === name) await killProcess(found.process, killTimeoutMs)
-  }
-  const group = `${home.prefix}/${name}`
-  const end = await waitFor(async () => {
-    const left = await leftovers(machine.device, group)
+const saved = ({ process: known }: LocalMachine): ProcessIdentity[] => (known ? [known] : [])
+
+async function end(
+  home: Home,
+  machine: LocalMachine,
+  processes: readonly ProcessIdentity[],
+  timeoutMs = killTimeoutMs,
+): Promise<void> {
+  // Asked while they live: the kernel says no more of the dead.
+  const groups = await groupsOf(home, machine, processes)
+  for (const each of processes) await pullPlug(each)
+  let left: string | undefined
+  const ended = await waitFor(async () => {
+    left = await leftovers(machine.device, processes, groups)
     return left === undefined
-  }, killTimeoutMs)
-  if (end) return
-  throw new HoldfastError(
-    'machine-not-dead',
-    `${machine.id} is not gone: ${await leftovers(machine.device, group)}`,
-    {
-      remedy: 'Repeat the command; when it stays, look at the process named above.',
-    },
-  )
+  }, timeoutMs)
+  if (ended) return
+  throw new HoldfastError('machine-not-dead', `${machine.id} is not gone: ${left}`, {
+    remedy: 'Repeat the command; when it stays, look at the process named above.',
+  })
+}
+
+/**
+ * Control groups the machine's processes may be in: the one that we make, the scope that systemd
+ * makes, and whatever the kernel says of the processes that live.
+ */
+async function groupsOf(
+  home: Home,
+  machine: LocalMachine,
+  processes: readonly ProcessIdentity[],
+): Promise<string[]> {
+  const name = machineName(home, machine.id)
+  const groups = new Set([`${home.prefix}/${name}`, `system.slice/${name}.scope`])
+  for (const each of processes) {
+    if (!(await isRunning(each))) continue
+    const text = await readFile(`/proc/${each.pid}/cgroup`, 'utf8').catch(() => '')
+    const seen = groupInside(text, name)
+    if (seen) groups.add(seen)
+  }
+  return [...groups]
+}
+
+/** nspawn then ends by itself and removes the veth. */
+async function pullPlug(started: ProcessIdentity): Promise<void> {
+  const first = (await isRunning(started)) ? await initOf(started.pid) : undefined
+  if (first === undefined) return
+  try {
+    process.kill(first, 'SIGKILL')
+  } catch {
+    // It ended in between.
+  }
+  await waitFor(async () => !(await isRunning(started)), 2_000, 5)
 }
 
 /** Ends what is left and says, in words, what still is; undefined when nothing is. */
-async function leftovers(device: string, group: string): Promise<string | undefined> {
-  const pids = await processesInGroup(group)
+async function leftovers(
+  device: string,
+  processes: readonly ProcessIdentity[],
+  groups: readonly string[],
+): Promise<string | undefined> {
+  for (const each of processes) {
+    if (!(await killProcess(each, 100))) return `process ${each.pid} runs`
+  }
+  const pids = (await Promise.all(groups.map(processesInGroup))).flat()
   for (const pid of pids) {
-    const startTime = await startTimeOf(pid)
-    if (startTime) await killProcess({ pid, startTime }, 100)
+    const identity = await identityOf(pid)
+    if (identity) await killProcess(identity, 100)
   }
   if (pids.length > 0) return `process ${pids.join(', ')} runs`
   if (existsSync(`/sys/class/net/${device}`)) {
@@ -179,12 +214,10 @@ async function leftovers(device: string, group: string): Promise<string | undefi
       .catch(() => {})
     if (existsSync(`/sys/class/net/${device}`)) return `network device ${device} is there`
   }
-  return (await removeGroup(group, { timeoutMs: 200 })) ? undefined : `control group ${group} is there`
-}
-
-/** Before a start: what an earlier one that was cut short may have left. Never on a running machine. */
-async function clearLeftovers(home: Home, machine: LocalMachine): Promise<void> {
-  await leftovers(machine.device, `${home.prefix}/${machineName(home, machine.id)}`)
+  for (const group of groups) {
+    if (!(await removeGroup(group, { timeoutMs: 200 }))) return `control group ${group} is there`
+  }
+  return undefined
 }
 
 /**
@@ -199,7 +232,7 @@ export async function removeMachine(home: Home, machine: LocalMachine): Promise<
         remedy: 'Stop the machine first.',
       })
     }
-    await clearAfterDeath(home, machine)
+    await end(home, machine, saved(machine))
     await removeFolder(machineFolders(home, machine.cluster, machine.id).dir)
   })
 }
@@ -225,8 +258,8 @@ export async function findMachines(home: Pick<Home, 'prefix'>): Promise<FoundMac
   const byPid = new Map<number, FoundMachine>()
   for (const pid of await allPids()) {
     const machine = machineOfCommand(home, await commandLine(pid))
-    const startTime = machine && (await startTimeOf(pid))
-    if (machine && startTime) byPid.set(pid, { ...machine, process: { pid, startTime } })
+    const identity = machine && (await identityOf(pid))
+    if (machine && identity) byPid.set(pid, { ...machine, process: identity })
   }
   // nspawn's own children carry its words until they become the machine's first process.
   const children = new Set((await Promise.all([...byPid.keys()].map(childrenOf))).flat())

@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { messageOf } from '../../errors.ts'
+import { HostCommandError } from '../../hosts/host.ts'
 import { localHost } from '../../hosts/local.ts'
 
 /** Everything we add to other programs' chains carries this comment, and is removed by it. */
@@ -66,8 +67,7 @@ async function iptablesRules(): Promise<string> {
 }
 
 async function acceptInIptables(device: string, egress: 'none' | 'nat'): Promise<void> {
-  const rules = await iptablesRules()
-  if (!forwardDrops(rules) || ownIptablesRules(rules, device).length > 0) return
+  if (!forwardDrops(await iptablesRules())) return
   const comment = ['-m', 'comment', '--comment', ownComment(device)]
   const matches = [['-i', device, '-o', device]]
   if (egress === 'nat') {
@@ -75,8 +75,21 @@ async function acceptInIptables(device: string, egress: 'none' | 'nat'): Promise
     matches.push(['-o', device, '-m', 'conntrack', '--ctstate', 'ESTABLISHED,RELATED'])
   }
   for (const match of matches) {
-    const words = ['-w', '5', '-I', 'FORWARD', '1', ...match, ...comment, '-j', 'ACCEPT']
-    await localHost().run(['iptables', ...words])
+    const rule = [...match, ...comment, '-j', 'ACCEPT']
+    // Each by itself: whoever inserted the first may have been killed before the others.
+    if (!(await hasIptablesRule(rule)))
+      await localHost().run(['iptables', '-w', '5', '-I', 'FORWARD', '1', ...rule])
+  }
+}
+
+async function hasIptablesRule(rule: readonly string[]): Promise<boolean> {
+  try {
+    await localHost().run(['iptables', '-w', '5', '-C', 'FORWARD', ...rule])
+    return true
+  } catch (error) {
+    // iptables(8) ends with 1 where there is none; with others when it could not look.
+    if (error instanceof HostCommandError && error.exitStatus === 1) return false
+    throw error
   }
 }
 

@@ -18,10 +18,11 @@ export interface LocalNetwork {
 }
 
 /**
- * Where a cluster's /24 comes from when the user names none: out of 10.213.0.0/16, far from the
- * usual pod and service ranges (10.244/16, 10.96/12) and from what clouds and Docker hand out first.
+ * Where a cluster's /24 comes from when the user names none: far from the usual pod and service
+ * ranges (10.244/16, 10.96/12) and from what clouds and Docker hand out first. The second is for those
+ * whose pods or routes have the first.
  */
-export const machinePool = '10.213.0.0/16'
+export const machinePools = ['10.213.0.0/16', '10.37.0.0/16'] as const
 
 /** The bridge's name, which is also the name of our nft table. */
 export const networkDevice = (home: Pick<Home, 'prefix'>, cluster: Pick<LocalCluster, 'index'>): string =>
@@ -30,12 +31,13 @@ export const networkDevice = (home: Pick<Home, 'prefix'>, cluster: Pick<LocalClu
 /**
  * Makes the cluster's bridge with the gateway's address, and the rules that let its machines talk.
  * Idempotent; takes up again what was left half done.
- * @throws HoldfastError `range-overlap` naming the route, `network-full`, `network-differs`.
+ * @param options.taken ranges that the machines' must not meet, besides the host's routes.
+ * @throws HoldfastError `range-overlap` naming the other range, `network-full`, `network-differs`.
  */
 export async function ensureNetwork(
   home: Home,
   cluster: LocalCluster,
-  options: { cidr?: string | undefined; egress: 'none' | 'nat' },
+  options: { cidr?: string | undefined; taken?: readonly string[]; egress: 'none' | 'nat' },
 ): Promise<LocalNetwork> {
   const device = networkDevice(home, cluster)
   // One lock for the host: two homes must not choose the same range at the same moment.
@@ -43,7 +45,10 @@ export async function ensureNetwork(
     const routes = await hostRoutes()
     const present = (await addressesOf(device))[0]
     const cidr =
-      options.cidr ?? cluster.network?.cidr ?? (present && networkCidr(present)) ?? chooseRange(routes)
+      options.cidr ??
+      cluster.network?.cidr ??
+      (present && networkCidr(present)) ??
+      chooseRange(routes, options.taken)
     const gateway = addressText(rangeOf(cidr).first + 1)
     const wanted = `${gateway}/${cidr.split('/')[1]}`
     if (present && present !== wanted) {
@@ -51,12 +56,22 @@ export async function ensureNetwork(
         remedy: 'The network of a cluster cannot change: delete the cluster, or leave machineCidr as it was.',
       })
     }
-    refuseOverlap(cidr, routes, device)
+    refuseOverlap(cidr, routes, device, options.taken)
     await prepareKernel()
     await makeBridge(device, wanted)
     await addForwarding(device, options.egress)
     return { cidr: networkCidr(wanted), gateway, device, egress: options.egress }
   })
+}
+
+/**
+ * Makes the rules again of a bridge that is there: Docker or firewalld, installed or restarted since,
+ * may have taken them away or drop what they did not drop before.
+ */
+export async function ensureRules(home: Home, cluster: LocalCluster): Promise<void> {
+  const { network } = cluster
+  if (!network || !(await networkExists(home, cluster))) return
+  await withHostLock('network', () => addForwarding(network.device, network.egress))
 }
 
 /** Removes our bridge and our rules, nothing else. Idempotent. */
@@ -75,26 +90,35 @@ export async function networkExists(home: Home, cluster: LocalCluster): Promise<
   return (await addressesOf(networkDevice(home, cluster))).length > 0
 }
 
-/** The first /24 of the pool that overlaps no route of the host. Pure. */
-export function chooseRange(routes: readonly HostRoute[], pool = machinePool): string {
-  const { first, last } = rangeOf(pool)
-  for (let base = first; base <= last; base += 256) {
-    const cidr = `${addressText(base)}/24`
-    if (!routes.some((route) => overlaps(route.cidr, cidr))) return cidr
+/** The first /24 of the pools that overlaps no route of the host and nothing that is taken. Pure. */
+export function chooseRange(routes: readonly HostRoute[], taken: readonly string[] = []): string {
+  const others = [...routes.map(({ cidr }) => cidr), ...taken]
+  for (const { first, last } of machinePools.map(rangeOf)) {
+    for (let base = first; base <= last; base += 256) {
+      const cidr = `${addressText(base)}/24`
+      if (!others.some((other) => overlaps(other, cidr))) return cidr
+    }
   }
-  throw new HoldfastError('network-full', `Every range of ${pool} overlaps a route of this host`, {
-    remedy: 'Name a free range with networking.machineCidr.',
-  })
+  throw new HoldfastError(
+    'network-full',
+    `Every range of ${machinePools.join(' and ')} overlaps a route of this host, or the cluster's pods or services`,
+    { remedy: 'Name a free range with networking.machineCidr.' },
+  )
 }
 
-function refuseOverlap(cidr: string, routes: readonly HostRoute[], device: string): void {
+function refuseOverlap(
+  cidr: string,
+  routes: readonly HostRoute[],
+  device: string,
+  taken: readonly string[] = [],
+): void {
   const route = routes.find((other) => other.device !== device && overlaps(other.cidr, cidr))
-  if (!route) return
-  throw new HoldfastError(
-    'range-overlap',
-    `The machines' range ${cidr} overlaps the host's route ${route.cidr} (${route.device})`,
-    { remedy: 'Name another range with networking.machineCidr, or leave it out.' },
-  )
+  const range = taken.find((other) => overlaps(other, cidr))
+  if (!route && !range) return
+  const other = route ? `the host's route ${route.cidr} (${route.device})` : `${range}, its pods or services`
+  throw new HoldfastError('range-overlap', `The machines' range ${cidr} overlaps ${other}`, {
+    remedy: 'Name another range with networking.machineCidr, or leave it out.',
+  })
 }
 
 /** Each step is skipped when it is done, so that a run that was cut short is completed by the next. */

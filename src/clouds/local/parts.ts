@@ -4,6 +4,7 @@
  */
 import type { EtcdName } from '../../spec/types.ts'
 import type { Machine, UserData, Volume } from '../cloud.ts'
+import type { ProcessIdentity } from './process.ts'
 
 /** What is remembered about one local cluster, in `HOME/local/clusters/NAME/cluster.json`. */
 export interface LocalCluster {
@@ -48,12 +49,14 @@ export interface LocalMachine extends Machine {
   cluster: string
   /** Name of the veth's end on the host: `PREFIX-…`, at most 15 characters. */
   device: string
-  /** The nspawn process and its start time in clock ticks, so that a reused pid is noticed. */
-  process?: { pid: number; startTime: string }
+  /** The nspawn process. */
+  process?: ProcessIdentity
   /** What it was made from; a later change of its group is for later machines, also when it reboots. */
   made?: { userData: UserData; assets: MachineAssets }
   /** It is to start again on its own disk with its own id: what for. Written before it is stopped. */
   restart?: string
+  /** The reboot that was asked for last; see `PowerOptions.request`. */
+  reboot?: string
   /** It is to go away: what for. */
   doomed?: string
   /** Attaching is refused until released; for drills (a volume that does not come back after a reboot). */

@@ -1,35 +1,57 @@
 import { spawn } from 'node:child_process'
-import { closeSync, existsSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { HoldfastError } from '../../errors.ts'
+import { HoldfastError, isErrno } from '../../errors.ts'
+import { startTimeOf } from '../../store/process-lock.ts'
 
 /** A process that cannot be mistaken for a later one with the same number. */
 export interface ProcessIdentity {
   pid: number
   /** Field 22 of /proc/PID/stat: clock ticks since the host's boot. */
   startTime: string
+  /** The host's boot: another one counts pids and ticks anew. Records of earlier versions have none, and prove nothing. */
+  boot: string
+}
+
+let boot: string | undefined
+/** This boot of the host. */
+export function bootId(): string {
+  boot ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+  return boot
+}
+
+/** undefined when there is no such process, or only a zombie of it. */
+export async function identityOf(pid: number): Promise<ProcessIdentity | undefined> {
+  const startTime = await startTimeOf(pid)
+  return startTime === undefined ? undefined : { pid, startTime, boot: bootId() }
 }
 
 /** Log files of detached processes are set aside as `.1` when they are longer than this at a start. */
 const maxLogBytes = 1024 * 1024
 
-/** undefined when there is no such process, or only a zombie of it. */
-export async function startTimeOf(pid: number): Promise<string | undefined> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined)
-  // The command's name stands in brackets and may itself hold brackets and spaces.
-  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return fields?.[0] === 'Z' || fields?.[0] === 'X' ? undefined : fields?.[19]
-}
-
 export async function isRunning(identity: ProcessIdentity | undefined): Promise<boolean> {
-  return identity !== undefined && (await startTimeOf(identity.pid)) === identity.startTime
+  if (identity?.boot !== bootId()) return false
+  return (await startTimeOf(identity.pid)) === identity.startTime
 }
 
 /** The words of a process; empty for the kernel's threads and for processes that just ended. */
 export async function commandLine(pid: number): Promise<string[]> {
-  const text = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
+  const text = await readIfThere(`/proc/${pid}/cmdline`)
   return text === '' ? [] : text.replace(/\0$/, '').split('\0')
+}
+
+/**
+ * A file of the kernel; empty when what it tells of is gone. Any other failure (no descriptors left,
+ * say) proves no end.
+ */
+export async function readIfThere(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ESRCH', 'ENODEV')) return ''
+    throw error
+  }
 }
 
 export async function allPids(): Promise<number[]> {
@@ -61,18 +83,18 @@ export async function spawnDetached(options: {
       env: { PATH: process.env.PATH ?? '', LANG: 'C.UTF-8', ...options.env },
     })
     const failure = new Promise<undefined>((resolve) => child.once('error', () => resolve(undefined)))
-    const started = new Promise<number | undefined>((resolve) =>
+    const spawned = new Promise<number | undefined>((resolve) =>
       child.once('spawn', () => resolve(child.pid)),
     )
-    const pid = await Promise.race([started, failure])
-    const startTime = pid === undefined ? undefined : await startTimeOf(pid)
+    const pid = await Promise.race([spawned, failure])
+    const started = pid === undefined ? undefined : await identityOf(pid)
     child.unref()
-    if (pid === undefined || startTime === undefined) {
+    if (!started) {
       throw new HoldfastError('process-not-started', `${options.command[0]} could not be started`, {
         remedy: `See ${options.logFile}.`,
       })
     }
-    return { pid, startTime }
+    return started
   } finally {
     closeSync(log)
   }

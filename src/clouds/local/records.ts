@@ -48,7 +48,7 @@ export async function readCluster(
   name: string,
 ): Promise<ClusterRecords | undefined> {
   const paths = localPaths(home)
-  const cluster = await readRecord<LocalCluster>(paths.clusterRecord(name))
+  const cluster = await readClusterRecord(home, name)
   if (!cluster) return undefined
   const machines: LocalMachine[] = []
   for (const id of (await listing(join(paths.cluster(name), 'machines'))).sort()) {
@@ -63,6 +63,10 @@ export async function readCluster(
   }
   return { cluster, machines, volumes }
 }
+
+/** The cluster's own record alone. @throws HoldfastError `record-broken`. */
+export const readClusterRecord = (home: Pick<Home, 'dir'>, name: string): Promise<LocalCluster | undefined> =>
+  readRecord<LocalCluster>(localPaths(home).clusterRecord(name))
 
 /** Atomic and lasting: after a kill at any moment the file is whole, old or new. Mode 0600. */
 export async function writeRecord(path: string, value: unknown): Promise<void> {
@@ -140,7 +144,7 @@ async function listing(folder: string): Promise<string[]> {
   }
 }
 
-async function syncFolder(path: string): Promise<void> {
+export async function syncFolder(path: string): Promise<void> {
   const handle = await open(path, 'r')
   try {
     await handle.sync()

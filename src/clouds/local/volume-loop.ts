@@ -1,5 +1,6 @@
 import { constants } from 'node:fs'
 import { open, readdir, readFile, realpath } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { isErrno } from '../../errors.ts'
 import { localHost } from '../../hosts/local.ts'
 import { waitFor } from './process.ts'
@@ -34,7 +35,10 @@ export async function loopDevices(): Promise<LoopDevice[]> {
 
 /** The loop device of a file, found by the file: numbers change, files do not. */
 export async function loopOf(file: string): Promise<LoopDevice | undefined> {
-  const real = await realpath(file).catch(() => file)
+  // The kernel goes on naming a file that was removed under its device.
+  const real = await realpath(file).catch(async () =>
+    join(await realpath(dirname(file)).catch(() => dirname(file)), basename(file)),
+  )
   return (await loopDevices()).find((device) => device.file === real)
 }
 

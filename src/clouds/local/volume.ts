@@ -1,20 +1,22 @@
-import { constants, type Stats } from 'node:fs'
-import { lstat, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import type { Stats } from 'node:fs'
+import { lstat, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { HoldfastError } from '../../errors.ts'
+import { HoldfastError, isErrno } from '../../errors.ts'
 import type { Home } from '../../home.ts'
 import { localHost } from '../../hosts/local.ts'
 import { findMachines, initPid } from './machine.ts'
 import type { LocalMachine, LocalVolume } from './parts.ts'
 import { waitFor } from './process.ts'
 import { withHostLock } from './process-lock.ts'
-import { localPaths } from './records.ts'
+import { localPaths, syncFolder } from './records.ts'
 import { ensureLoop, freeLoop, isFree, type LoopDevice, loopOf } from './volume-loop.ts'
 
 const gib = 1024 ** 3
 /** A killed machine's mounts are cleared by the kernel a moment after its processes. */
 const releaseTimeoutMs = 3_000
 const nodePrefix = 'holdfast-'
+/** Ends the name of data that is to be deleted. */
+const condemned = '.deleted'
 
 export const volumeFile = (home: Pick<Home, 'dir'>, volume: Pick<LocalVolume, 'cluster' | 'id'>): string =>
   join(localPaths(home).volumes(volume.cluster), `${volume.id}.img`)
@@ -38,8 +40,15 @@ export async function createVolume(home: Pick<Home, 'dir'>, volume: LocalVolume)
     await file.close()
   }
   await rename(draft, path)
-  const parent = await open(folder, constants.O_RDONLY)
-  await parent.sync().finally(() => parent.close())
+  await syncFolder(folder)
+}
+
+/** Has the volume its data? Where that cannot be seen it is an error, never a no. */
+export async function hasData(
+  home: Pick<Home, 'dir'>,
+  volume: Pick<LocalVolume, 'cluster' | 'id'>,
+): Promise<boolean> {
+  return (await statIfThere(volumeFile(home, volume))) !== undefined
 }
 
 /**
@@ -61,7 +70,7 @@ export async function attachVolume(
     )
   }
   const file = volumeFile(home, volume)
-  if (!(await lstat(file).catch(() => undefined))) {
+  if (!(await statIfThere(file))) {
     throw new HoldfastError(
       'volume-missing',
       `Volume ${volume.id} has no data on this host: ${file} is not there`,
@@ -117,13 +126,60 @@ export async function detachVolume(home: Home, volume: LocalVolume): Promise<voi
   await withHostLock(lockName(home, volume), () => detach(home, volume))
 }
 
-/** Detaches and deletes the data for good. Idempotent. */
-export async function deleteVolume(home: Home, volume: LocalVolume): Promise<void> {
+/**
+ * Detaches, and marks the data for deletion in a way that lasts: whoever finds the mark may delete it.
+ * Idempotent.
+ */
+export async function condemnVolume(home: Home, volume: LocalVolume): Promise<void> {
   await withHostLock(lockName(home, volume), async () => {
     await detach(home, volume)
-    await rm(volumeFile(home, volume), { force: true })
-    await rm(`${volumeFile(home, volume)}.new`, { force: true })
+    const file = volumeFile(home, volume)
+    if (!(await statIfThere(file))) return
+    await rename(file, `${file}${condemned}`)
+    await syncFolder(localPaths(home).volumes(volume.cluster))
   })
+}
+
+/** Detaches and deletes the data for good. Idempotent. */
+export async function deleteVolume(home: Home, volume: LocalVolume): Promise<void> {
+  await condemnVolume(home, volume)
+  await rm(`${volumeFile(home, volume)}${condemned}`, { force: true })
+}
+
+/**
+ * Clears what a killed process left among a cluster's volumes: deletions are completed, volumes that
+ * were never used go. What belongs to no known volume and may hold data is kept.
+ * @returns the files that were kept.
+ */
+export async function sweepVolumes(
+  home: Pick<Home, 'dir'>,
+  cluster: string,
+  known: ReadonlySet<string>,
+): Promise<string[]> {
+  const folder = localPaths(home).volumes(cluster)
+  const kept: string[] = []
+  for (const name of await readdir(folder).catch(() => [])) {
+    const [, id = '', mark] = /^(.+)\.img(\.new|\.deleted)?$/.exec(name) ?? []
+    if (id === '' || (mark === undefined && known.has(id))) continue
+    const file = join(folder, name)
+    if (mark === condemned || (await isUnused(file))) await rm(file, { force: true })
+    else kept.push(file)
+  }
+  return kept
+}
+
+/** Nothing was ever written to it, and nobody could be about to. */
+async function isUnused(file: string): Promise<boolean> {
+  return (await stat(file)).blocks === 0 && (await loopOf(file)) === undefined
+}
+
+async function statIfThere(file: string): Promise<Stats | undefined> {
+  try {
+    return await stat(file)
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined
+    throw error
+  }
 }
 
 async function detach(home: Home, volume: LocalVolume): Promise<void> {

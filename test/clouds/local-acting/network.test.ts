@@ -50,24 +50,31 @@ describe('routes', () => {
   test('a chosen range overlaps no route, or there is an error', () => {
     const route = fc.record({
       cidr: fc
-        .tuple(fc.integer({ min: 200, max: 230 }), fc.nat(255), fc.integer({ min: 12, max: 32 }))
+        .tuple(fc.constantFrom(10, 36, 37, 208, 213), fc.nat(255), fc.integer({ min: 12, max: 32 }))
         .map(([b, c, n]) => `10.${b}.${c}.0/${n}`),
       device: fc.constant('x'),
     })
     fc.assert(
-      fc.property(fc.array(route, { maxLength: 40 }), (routes) => {
+      fc.property(fc.array(route, { maxLength: 40 }), fc.array(route, { maxLength: 2 }), (routes, ranges) => {
+        const taken = ranges.map(({ cidr }) => cidr)
         let chosen: string
         try {
-          chosen = chooseRange(routes)
+          chosen = chooseRange(routes, taken)
         } catch (error) {
           expect(error).toMatchObject({ code: 'network-full' })
           return
         }
-        expect(routes.filter(({ cidr }) => overlaps(cidr, chosen))).toEqual([])
+        expect([...routes, ...ranges].filter(({ cidr }) => overlaps(cidr, chosen))).toEqual([])
         expect(rangeOf(chosen).last - rangeOf(chosen).first).toBe(255)
       }),
     )
   })
+})
+
+test('with pods all over the first pool the machines come from the second', () => {
+  expect(chooseRange([], ['10.213.0.0/16', '10.96.0.0/12'])).toBe('10.37.0.0/24')
+  expect(chooseRange([], ['10.213.0.0/23'])).toBe('10.213.2.0/24')
+  expect(() => chooseRange([], ['10.0.0.0/8'])).toThrow(expect.objectContaining({ code: 'network-full' }))
 })
 
 describe('rules of the host', () => {
@@ -168,6 +175,11 @@ describe.skipIf(!possible)('a real bridge', () => {
       message: expect.stringContaining(`route ${one.cidr} (${one.device})`),
     })
     expect(await networkExists(home, cluster(1))).toBe(false)
+    const inPods = ensureNetwork(home, cluster(1), { cidr: two.cidr, taken: [two.cidr], egress: 'none' })
+    await expect(inPods).rejects.toMatchObject({
+      code: 'range-overlap',
+      message: expect.stringContaining('its pods or services'),
+    })
     const other = ensureNetwork(home, cluster(0), { cidr: two.cidr, egress: 'none' })
     await expect(other).rejects.toMatchObject({ code: 'network-differs' })
   })

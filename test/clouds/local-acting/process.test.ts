@@ -4,11 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { hostActions } from '../../../src/clouds/local/daemon-host.ts'
 import {
+  identityOf,
   isRunning,
   killProcess,
+  type ProcessIdentity,
   spawnDetached,
-  startTimeOf,
   waitFor,
 } from '../../../src/clouds/local/process.ts'
 import { withHostLock } from '../../../src/clouds/local/process-lock.ts'
@@ -38,6 +40,10 @@ describe('detached processes', () => {
       expect(fields?.[3]).toBe(String(started.pid))
       expect(await isRunning(started)).toBe(true)
       expect(await isRunning({ ...started, startTime: '1' })).toBe(false)
+      expect(await isRunning({ ...started, boot: 'another' })).toBe(false)
+      const { boot: _notYet, ...earlier } = started
+      expect(await isRunning(earlier as ProcessIdentity)).toBe(false)
+      expect([started, { ...started, boot: 'another' }].map(hostActions.isRunning)).toEqual([true, false])
     } finally {
       expect(await killProcess(started)).toBe(true)
     }
@@ -61,7 +67,7 @@ describe('detached processes', () => {
     )
     await sleep(100)
 
-    expect(await startTimeOf(Number(text))).toBeUndefined()
+    expect(await identityOf(Number(text))).toBeUndefined()
     child.kill()
   })
 })

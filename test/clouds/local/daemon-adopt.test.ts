@@ -1,8 +1,7 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Machine } from '../../../src/clouds/cloud.ts'
-import { localPaths } from '../../../src/clouds/local/records.ts'
+import { localPaths, readClusterRecord } from '../../../src/clouds/local/records.ts'
 import { HoldfastError } from '../../../src/errors.ts'
 import { silent } from '../../../src/events.ts'
 import { type Bench, endpoint, group, network, setUpBench, step, until, volume } from './bench.ts'
@@ -58,6 +57,40 @@ describe('another daemon takes over', () => {
     expect(bench.world.log.filter((line) => !line.startsWith('balance'))).toEqual(
       done.filter((line) => !line.startsWith('balance')),
     )
+  })
+
+  test('rules that another program took away are made again; where that fails the rest is adopted', async () => {
+    await bench.start()
+    await carryOut(network, endpoint, group('w', 'node', ['a'], 1))
+    const before = await only()
+    await bench.kill()
+    bench.world.rules.clear()
+    await bench.start()
+    expect(bench.world.rules.has('c')).toBe(true)
+
+    await bench.kill()
+    const ensureRules = () => Promise.reject(new HoldfastError('host-command-failed', 'nft is locked'))
+    await bench.start({ actions: { ...bench.world.actions(), ensureRules } })
+
+    expect(await only()).toEqual(before)
+    expect(bench.reports).toContain("c: its network's rules: nft is locked")
+  })
+
+  test('a machine whose record says no boot of the host is adopted with what the kernel says', async () => {
+    await bench.start()
+    await carryOut(network, endpoint, group('w', 'node', ['a'], 1))
+    const before = await only()
+    await bench.kill()
+    const path = localPaths(bench.home).machineRecord('c', before.id)
+    const { process: known, ...rest } = JSON.parse(readFileSync(path, 'utf8'))
+    const { boot, ...earlier } = known
+    writeFileSync(path, JSON.stringify({ ...rest, process: earlier }))
+
+    await bench.start()
+
+    expect(boot).toBe('this')
+    expect(await only()).toEqual(before)
+    expect(JSON.parse(readFileSync(path, 'utf8')).process).toEqual(known)
   })
 
   test('a machine that died meanwhile is replaced', async () => {
@@ -155,18 +188,32 @@ describe('another daemon takes over', () => {
     expect(readFileSync(record, 'utf8')).toBe('{ broken')
   })
 
-  test('data of a volume that was never recorded is cleared away', async () => {
-    await bench.start()
-    await carryOut(network)
-    await bench.kill()
-    const folder = localPaths(bench.home).volumes('c')
-    mkdirSync(folder, { recursive: true })
-    writeFileSync(join(folder, 'a-main-zzzzz.img'), '')
+  test.each(['cluster.json', 'machine.json'])(
+    'the index of a cluster whose %s cannot be read is given to no other',
+    async (broken) => {
+      await bench.start()
+      await carryOut(network, endpoint, group('w', 'node', ['a'], 1))
+      const { id } = await only()
+      await bench.kill()
+      const paths = localPaths(bench.home)
+      const record = broken === 'cluster.json' ? paths.clusterRecord('c') : paths.machineRecord('c', id)
+      writeFileSync(record, '{ broken')
+      await bench.start()
 
-    await bench.start()
+      const another = bench.cloud.carryOut('d', network, silent)
 
-    expect(existsSync(join(folder, 'a-main-zzzzz.img'))).toBe(false)
-  })
+      if (broken === 'cluster.json') {
+        await expect(another).rejects.toMatchObject({
+          code: 'record-broken',
+          message: expect.stringContaining(record),
+        })
+        expect(existsSync(paths.cluster('d'))).toBe(false)
+      } else {
+        await another
+        expect((await readClusterRecord(bench.home, 'd'))?.index).toBe(1)
+      }
+    },
+  )
 })
 
 describe('killed at any point', () => {
@@ -188,11 +235,12 @@ describe('killed at any point', () => {
       step({ action: 'delete-network' }),
     ]
   }
-  const points = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10].flatMap((atCall) =>
-    (['before', 'after'] as const).map((when) => ({ atCall, when })),
-  )
+  const points = (calls: number) =>
+    Array.from({ length: calls }, (_, index) => index + 1).flatMap((atCall) =>
+      (['before', 'after'] as const).map((when) => ({ atCall, when })),
+    )
 
-  test.each(points)('creating: $when call $atCall', async (killed) => {
+  test.each(points(10))('creating: $when call $atCall', async (killed) => {
     const actions = bench.world.actions(killed)
     const daemon = await bench.start({ actions })
     const context = { storeUrl: bench.home.storeUrl, assets: await assets() }
@@ -214,14 +262,14 @@ describe('killed at any point', () => {
     expect([...bench.world.machines.values()].filter((one) => one.running)).toHaveLength(3)
   })
 
-  test.each(points)('deleting: $when call $atCall', async (killed) => {
+  test.each(points(17))('deleting: $when call $atCall', async (killed) => {
     await bench.start()
     await carryOut(...story)
     await running(3)
     const steps = await deletes()
     await bench.kill()
     const actions = bench.world.actions(killed)
-    // The first call of an adopting daemon looks after the balancer, before anything is deleted.
+    // The first calls of an adopting daemon look after rules and balancer, before anything is deleted.
     const started = bench.start({ actions })
     const deleting = started.then(async (daemon) => {
       for (const one of steps) await daemon.carryOut('c', one, { storeUrl: bench.home.storeUrl })
@@ -234,6 +282,7 @@ describe('killed at any point', () => {
 
     expect(bench.world.machines.size).toBe(0)
     expect(bench.world.volumes.size).toBe(0)
+    expect(bench.world.condemned.size).toBe(0)
     expect(bench.world.bridges.size).toBe(0)
     expect(bench.world.balancers.size).toBe(0)
     expect(existsSync(localPaths(bench.home).cluster('c'))).toBe(false)

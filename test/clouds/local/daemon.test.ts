@@ -1,4 +1,5 @@
-import { existsSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Machine } from '../../../src/clouds/cloud.ts'
 import { localPaths } from '../../../src/clouds/local/records.ts'
@@ -111,6 +112,23 @@ describe('groups keep their size', () => {
     expect(await trouble()).toBeUndefined()
   })
 
+  test('they do so where nothing can be written any more, and nothing of them stays', async () => {
+    await bench.start()
+    await carryOut(network, endpoint, group('w', 'node', ['a'], 1))
+    const first = await only()
+    const record = localPaths(bench.home).clusterRecord('c')
+    rmSync(record)
+    mkdirSync(join(record, 'in the way'), { recursive: true })
+
+    bench.world.powerCut(first.id)
+
+    await until('it waits', async () => (await bench.cloud.observe('c')).groups[0]?.trouble !== undefined)
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    expect(bench.reports.filter((line) => line.includes(' starts at '))).toHaveLength(2)
+    expect(bench.reports.join('\n')).toContain(`the death of ${first.id} is not written down`)
+    expect(readdirSync(join(localPaths(bench.home).cluster('c'), 'machines'))).toEqual([])
+  })
+
   test('a kill is answered by a new machine, a reboot by the same one', async () => {
     await bench.start()
     await carryOut(network, endpoint, group('m', 'master', ['a'], 1))
@@ -123,6 +141,25 @@ describe('groups keep their size', () => {
 
     expect(rebooted).toMatchObject({ id: first.id, address: first.address })
     expect(bench.world.log.filter((line) => line === `start ${first.id}`)).toHaveLength(2)
+  })
+
+  test('a reboot that is asked for twice because its answer was lost happens once', async () => {
+    const daemon = await bench.start()
+    await carryOut(network, endpoint, group('m', 'master', ['a'], 1))
+    const { id } = await only()
+    const boots = () => bench.world.machines.get(id)?.boots
+    const same = { request: 'one', newAddress: true }
+
+    await Promise.all([daemon.power(id, 'reboot', same), until('it began', () => boots() === 2)])
+    const { address } = await only()
+    await daemon.power(id, 'reboot', same)
+    await bench.kill()
+    const next = await bench.start()
+    await next.power(id, 'reboot', same)
+    expect([boots(), (await only()).address]).toEqual([2, address])
+
+    await next.power(id, 'reboot', { ...same, request: 'another' })
+    expect(boots()).toBe(3)
   })
 
   test('masters that reboot together with new addresses each get their own, and the balancer learns them', async () => {
@@ -162,4 +199,30 @@ describe('groups keep their size', () => {
 
     await until('it is back', () => bench.world.balancers.get('c')?.targets.join() === id)
   })
+})
+
+test('rules of the network are made again when somebody asks, and only where there is one', async () => {
+  await bench.start()
+  await bench.cloud.refreshNetwork?.('c')
+  expect(bench.world.rules.size).toBe(0)
+  await carryOut(network)
+  bench.world.rules.clear()
+
+  await bench.cloud.refreshNetwork?.('c')
+
+  expect(bench.world.rules.has('c')).toBe(true)
+})
+
+test("the machines' range is chosen apart from what the step says is taken", async () => {
+  const actions = bench.world.actions()
+  const asked: unknown[] = []
+  const ensureNetwork: typeof actions.ensureNetwork = (home, cluster, options) => {
+    asked.push(options)
+    return actions.ensureNetwork(home, cluster, options)
+  }
+  await bench.start({ actions: { ...actions, ensureNetwork } })
+
+  await carryOut(step({ action: 'create-network', taken: ['10.213.0.0/16'], egress: 'none' }))
+
+  expect(asked).toEqual([{ taken: ['10.213.0.0/16'], egress: 'none' }])
 })

@@ -1,5 +1,7 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { LocalActions } from '../../../src/clouds/local/daemon-actions.ts'
 import type { LocalMachine, MachineAssets } from '../../../src/clouds/local/parts.ts'
+import type { ProcessIdentity } from '../../../src/clouds/local/process.ts'
 import type { Identity } from '../../../src/clouds/surroundings.ts'
 import { HoldfastError } from '../../../src/errors.ts'
 
@@ -10,8 +12,12 @@ import { HoldfastError } from '../../../src/errors.ts'
 export interface World {
   machines: Map<string, ImaginedMachine>
   bridges: Set<string>
+  /** Clusters whose network has the rules that it needs. */
+  rules: Set<string>
   /** Volume id to the machine that has it. */
   volumes: Map<string, string | undefined>
+  /** Volumes that are marked for deletion. */
+  condemned: Set<string>
   balancers: Map<string, { pid: number; targets: string[]; addresses: string[] }>
   /** What was done, in order. */
   log: string[]
@@ -40,7 +46,7 @@ interface ImaginedMachine {
   group: string
   role: string
   running: boolean
-  process: { pid: number; startTime: string }
+  process: ProcessIdentity
   /** Boots of this disk. */
   boots: number
   identity: Identity
@@ -49,11 +55,13 @@ interface ImaginedMachine {
 
 export function imagineWorld(): World {
   let nextPid = 1000
-  const process = () => ({ pid: nextPid++, startTime: String(nextPid) })
+  const process = () => ({ pid: nextPid++, startTime: String(nextPid), boot: 'this' })
   const world: World = {
     machines: new Map(),
     bridges: new Set(),
+    rules: new Set(),
     volumes: new Map(),
+    condemned: new Set(),
     balancers: new Map(),
     log: [],
     sessionLooks: 0,
@@ -63,6 +71,7 @@ export function imagineWorld(): World {
     rebootHost: () => {
       for (const id of world.machines.keys()) stop(id)
       world.bridges.clear()
+      world.rules.clear()
       world.balancers.clear()
     },
     actions: (killed) => limited(killed),
@@ -74,15 +83,20 @@ export function imagineWorld(): World {
   }
   const runs = (machine: LocalMachine) => {
     const found = world.machines.get(machine.id)
-    return found?.running === true && found.process.pid === machine.process?.pid
+    return found?.running === true && isDeepStrictEqual(found.process, machine.process)
   }
 
   const actions: LocalActions = {
     async ensureNetwork(_home, cluster, { cidr = `10.${cluster.index}.0.0/24`, egress }) {
       world.bridges.add(cluster.name)
+      world.rules.add(cluster.name)
       return { cidr, gateway: cidr.replace(/0\/24$/, '1'), device: `bridge-${cluster.index}`, egress }
     },
+    async ensureRules(_home, cluster) {
+      if (world.bridges.has(cluster.name)) world.rules.add(cluster.name)
+    },
     async deleteNetwork(_home, cluster) {
+      world.rules.delete(cluster.name)
       world.bridges.delete(cluster.name)
     },
     networkExists: async (_home, cluster) => world.bridges.has(cluster.name),
@@ -134,6 +148,7 @@ export function imagineWorld(): World {
       // As on a real host, this takes a moment in which others may ask.
       await new Promise((resolve) => setTimeout(resolve, 1))
       if (!world.machines.get(machine.id)?.running) throw new HoldfastError('machine-not-running', machine.id)
+      if (!world.volumes.has(volume.id)) throw new HoldfastError('volume-missing', volume.id)
       const holder = world.volumes.get(volume.id)
       if (holder !== undefined && holder !== machine.id)
         world.violations.push(`${volume.id} has two machines`)
@@ -148,11 +163,17 @@ export function imagineWorld(): World {
         ),
       )
     },
-    async detachVolume(_home, volume) {
-      if (world.volumes.has(volume.id)) world.volumes.set(volume.id, undefined)
+    hasData: async (_home, volume) => world.volumes.has(volume.id),
+    async condemnVolume(_home, volume) {
+      if (world.volumes.delete(volume.id)) world.condemned.add(volume.id)
     },
     async deleteVolume(_home, volume) {
-      world.volumes.delete(volume.id)
+      if (world.volumes.has(volume.id)) world.violations.push(`${volume.id} is deleted without a mark`)
+      world.condemned.delete(volume.id)
+    },
+    async sweepVolumes() {
+      world.condemned.clear()
+      return []
     },
     async ensureBalancer(_home, cluster, targets) {
       const there = world.balancers.get(cluster.name)
@@ -176,7 +197,7 @@ export function imagineWorld(): World {
         name,
         state: world.machines.get(name)?.running ? 'up' : 'down',
       }))
-      return { process: { pid: there.pid, startTime: '1' }, targets: there.targets, servers }
+      return { process: { pid: there.pid, startTime: '1', boot: 'this' }, targets: there.targets, servers }
     },
     async closeDeadSessions() {
       world.sessionLooks += 1
@@ -199,13 +220,14 @@ export function imagineWorld(): World {
     }
     const acting = [
       'ensureNetwork',
+      'ensureRules',
       'deleteNetwork',
       'startMachine',
       'killMachine',
       'removeMachine',
       'createVolume',
       'attachVolume',
-      'detachVolume',
+      'condemnVolume',
       'deleteVolume',
       'ensureBalancer',
       'setTargets',

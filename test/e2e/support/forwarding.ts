@@ -5,7 +5,7 @@
  */
 import { execFileSync, spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
-import { addForwarding, removeForwarding } from '../../../src/clouds/local/network-rules.ts'
+import { addForwarding, ownIptablesRules, removeForwarding } from '../../../src/clouds/local/network-rules.ts'
 
 const egress = process.argv[2] === 'nat' ? 'nat' : 'none'
 const bridge = 'hf-f0f0f0-0'
@@ -76,6 +76,9 @@ const look = () => ({
 const before = look()
 await addForwarding(bridge, egress)
 const first = look()
+// As if the one who inserted them had been killed after the first.
+const own = ownIptablesRules(run('iptables -S FORWARD'), bridge)
+for (const rule of own.slice(0, -1)) execFileSync('iptables', ['-D', ...rule])
 await addForwarding(bridge, egress)
 const again = look()
 await removeForwarding(bridge)
