@@ -13,6 +13,8 @@ export interface CommandOptions {
   outlives?: boolean
   /** Ends the program and all it started. */
   stop?: AbortSignal | undefined
+  /** How long what was asked to end may put its things in order. Default 5,000. */
+  killAfterMs?: number
   /** Called with each line of both outputs while it runs. */
   onLine?: (line: string) => void
   /** What to do when it fails. */
@@ -20,8 +22,6 @@ export interface CommandOptions {
 }
 
 const outputLimitChars = 2000
-/** What was asked to end gets this long to put its things in order. */
-const killAfterMs = 5_000
 
 /** Process groups that end with this process. */
 const groups = new Set<number>()
@@ -86,7 +86,8 @@ function outputOf(
 }
 
 /** Passes `stop` on to a process group, and its end on to whatever is left of it. */
-function watchGroup(group: number | undefined, { stop, outlives }: CommandOptions): () => void {
+function watchGroup(group: number | undefined, options: CommandOptions): () => void {
+  const { stop, outlives, killAfterMs = 5_000 } = options
   if (group === undefined) return () => {}
   let timer: NodeJS.Timeout | undefined
   const end = () => {

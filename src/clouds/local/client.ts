@@ -69,15 +69,18 @@ export function daemonClient(home: Home): DaemonClient {
   }
 
   async function start(): Promise<void> {
-    await makePrivateFolder(paths.root)
+    const spawned = async () => {
+      await makePrivateFolder(paths.root)
+      return spawnDaemon(home)
+    }
     const until = Date.now() + startTimeoutMs
-    let child = spawnDaemon(home)
+    let child = await spawned()
     for (;;) {
       if (existsSync(paths.socket) && (await status())) return
       if (child.ended()) {
         // Another one may hold the place while it ends, or be starting, started by somebody else.
         await sleep(100)
-        if (!(await status())) child = spawnDaemon(home)
+        if (!(await status())) child = await spawned()
       }
       if (Date.now() > until) {
         throw new HoldfastError(

@@ -1,15 +1,16 @@
-import { appendFileSync, renameSync, rmdirSync, rmSync, statSync } from 'node:fs'
+import { appendFileSync, existsSync, renameSync, rmdirSync, rmSync, statSync } from 'node:fs'
+import { homedir } from 'node:os'
 import packageJson from '../../../package.json' with { type: 'json' }
 import { HoldfastError, messageOf } from '../../errors.ts'
 import type { ProgressEvent } from '../../events.ts'
-import { type Home, resolveHome } from '../../home.ts'
+import { type Home, homeFolders, resolveHome } from '../../home.ts'
 import { openStore } from '../../store/open.ts'
 import { operatorApi } from './api-operator.ts'
 import { serveSocket } from './api-server.ts'
 import { createDaemon } from './daemon.ts'
 import { hostActions } from './daemon-host.ts'
 import { withHostLock } from './process-lock.ts'
-import { localPaths, makePrivateFolder } from './records.ts'
+import { localPaths } from './records.ts'
 
 /**
  * The local cloud's process, one for each home: `node main.ts` with HOLDFAST_HOME set. The client
@@ -20,11 +21,9 @@ const idleMs = 60_000
 const maxLogBytes = 1024 * 1024
 
 async function main(home: Home): Promise<void> {
-  const paths = localPaths(home)
-  await makePrivateFolder(paths.root)
   try {
     // The kernel gives the lock up when its holder dies, so that none is ever stale.
-    await withHostLock(`${home.prefix}-cloud`, () => run(home), 0)
+    await withHostLock(`${home.prefix}-cloud`, async () => run(home), 0)
   } catch (error) {
     // Another one was quicker: whoever started us finds that one.
     if (error instanceof HoldfastError && error.code === 'host-lock-busy') return
@@ -32,8 +31,10 @@ async function main(home: Home): Promise<void> {
   }
 }
 
-async function run(home: Home): Promise<never> {
+async function run(home: Home): Promise<void> {
   const paths = localPaths(home)
+  // Whoever started us made it: another process was quicker, and has ended and cleaned up since.
+  if (!existsSync(paths.root)) return
   const log = boundedLog(paths.log)
   log(`local cloud of ${home.dir} starts, process ${process.pid}`)
   process.on('uncaughtException', (error) => {
@@ -50,7 +51,7 @@ async function run(home: Home): Promise<never> {
   const daemon = createDaemon({ home, actions: hostActions, openStore, report })
   let lastUse = Date.now()
   let steps = 0
-  return await new Promise<never>((_, reject) => {
+  await new Promise<never>((_, reject) => {
     const end = async (reason: string) => {
       log(`ends: ${reason}`)
       await api.then((socket) => socket.close())
@@ -118,4 +119,5 @@ function boundedLog(path: string): (line: string) => void {
   }
 }
 
-await main(resolveHome())
+// Nobody is served from a home that has been removed.
+if (existsSync(homeFolders(process.env, homedir()).home)) await main(resolveHome())
