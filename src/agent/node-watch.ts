@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { KubeApi, KubeObject } from '../controlplane/api.ts'
 import { messageOf } from '../errors.ts'
 import type { NodeNetwork } from '../network/pod-network.ts'
+import { groupLabel } from './facts.ts'
 
 export interface Node extends KubeObject {
   spec?: { podCIDR?: string }
@@ -63,8 +64,9 @@ export function watchNodes(
 }
 
 /** What is used of a node: whole ones are ten kilobytes each, most of it who changed what. */
-const essence = ({ metadata, spec, status }: Node): Node => ({
+export const essence = ({ metadata, spec, status }: Node): Node => ({
   metadata: {
+    labels: { [groupLabel]: metadata?.labels?.[groupLabel] ?? '' },
     name: metadata?.name ?? '',
     uid: metadata?.uid ?? '',
     creationTimestamp: metadata?.creationTimestamp ?? '',

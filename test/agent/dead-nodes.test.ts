@@ -1,12 +1,16 @@
 import { expect, test } from 'vitest'
 import { deadNodes } from '../../src/agent/dead-nodes.ts'
-import type { Node } from '../../src/agent/node-watch.ts'
+import { essence, type Node } from '../../src/agent/node-watch.ts'
 
 const now = Date.parse('2026-01-01T00:10:00Z')
 
 const node = (name: string, changes: { labels?: Record<string, string>; created?: string } = {}) => {
   const { labels = { 'holdfast.dev/group': 'nodes' }, created = '2026-01-01T00:00:00Z' } = changes
-  return [name, { metadata: { name, labels, creationTimestamp: created } } as unknown as Node] as const
+  // As the agent keeps them.
+  return [
+    name,
+    essence({ metadata: { name, labels, creationTimestamp: created } } as unknown as Node),
+  ] as const
 }
 
 const dead = (nodes: (readonly [string, Node])[], machines: string[]) =>
