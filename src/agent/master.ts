@@ -18,6 +18,8 @@ import { keepOwnNode } from './own-node.ts'
 import { takeTurn } from './standby.ts'
 
 const retryMs = 200
+/** Between attempts that start processes. */
+const longestPauseMs = 10_000
 const hostsEveryMs = 3_000
 
 /** A master, from its boot on. Ends never; every part is repeated until it succeeds. */
@@ -41,9 +43,9 @@ export async function runMaster(context: AgentContext, tell: (seat: string) => v
   const [main, events] = [run('main'), run('events')]
   void keepHosts(context, [main, events])
 
-  await until(context, 'kubelet', async () =>
-    startKubelet(await nodeFacts(context), (reason) => context.say('kubelet', reason)),
-  )
+  const prepare = async () =>
+    startKubelet(await nodeFacts(context), (reason) => context.say('kubelet', reason))
+  await until(context, 'kubelet', prepare, longestPauseMs)
   await until(context, 'control plane', async () => {
     // An apiserver is of use without `events`, so that is not waited for.
     if (!main.votes) throw new Error('it starts once the member of etcd main of this seat votes')
@@ -68,16 +70,21 @@ export async function runMaster(context: AgentContext, tell: (seat: string) => v
   })
 }
 
-/** Repeats until it succeeds, telling what it waits for. */
-async function until<T>(context: AgentContext, part: string, action: () => Promise<T>): Promise<T> {
-  for (;;) {
+/** Repeats until it succeeds, telling what it waits for; up to `longestMs` later each time. */
+async function until<T>(
+  context: AgentContext,
+  part: string,
+  action: () => Promise<T>,
+  longestMs = retryMs,
+): Promise<T> {
+  for (let pauseMs = retryMs; ; pauseMs = Math.min(2 * pauseMs, longestMs)) {
     try {
       const result = await action()
       context.say(part, undefined)
       return result
     } catch (error) {
       context.say(part, messageOf(error))
-      await sleep(retryMs)
+      await sleep(pauseMs)
     }
   }
 }

@@ -15,17 +15,21 @@ const joinConfig = '/etc/holdfast/kubeadm-join.yaml'
 const discoveryFile = '/etc/holdfast/discovery.conf'
 const kubeletFlagsFile = '/var/lib/kubelet/kubeadm-flags.env'
 const retryMs = 250
+const longestPauseMs = 10_000
 
 /** A worker, from its boot on: joins with the token of the moment, then keeps its pod network. */
 export async function runWorker(context: AgentContext): Promise<void> {
-  for (;;) {
+  for (let pauseMs = retryMs; ; ) {
     try {
       await join(context)
       context.say('join', undefined)
       break
     } catch (error) {
       context.say('join', messageOf(error))
-      await sleep(retryMs)
+      // To look whether there is a token costs little; kubeadm does not.
+      const looked = error instanceof HoldfastError && error.code === 'join-token-missing'
+      pauseMs = looked ? retryMs : Math.min(2 * pauseMs, longestPauseMs)
+      await sleep(pauseMs)
     }
   }
   keepOwnNode(context, kubeletConf)

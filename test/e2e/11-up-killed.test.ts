@@ -27,15 +27,16 @@ beforeAll(async () => {
 })
 
 /** What the small cluster must be in the end, however often it was cut short; and nothing besides. */
-async function mustBeWhole(workers: number): Promise<void> {
+async function mustBeWhole(workers: number, zones = ['a']): Promise<void> {
   await mustBeWell(smallName)
   const there = await inventory(smallName)
   const main = await inventory()
   expect(there.machines.map(({ group, state }) => `${group} ${state}`).sort()).toEqual([
-    'master-a running',
+    ...zones.map((zone) => `master-${zone} running`),
     ...Array.from({ length: workers }, () => 'nodes running'),
   ])
-  expect(there.volumes.map(({ seat, etcd }) => `${seat} ${etcd}`).sort()).toEqual(['a events', 'a main'])
+  const volumes = zones.flatMap((zone) => [`${zone} events`, `${zone} main`])
+  expect(there.volumes.map(({ seat, etcd }) => `${seat} ${etcd}`).sort()).toEqual(volumes)
   const found = await nodes(targetOf(smallName))
   expect(
     found
@@ -181,10 +182,19 @@ function randomOf(seed: number): () => number {
 describe('up is killed at seeded times', () => {
   const seed = Number(process.env.HOLDFAST_E2E_SEED ?? Date.now() % 1_000_000)
   const random = randomOf(seed)
-  const words = ['up', smallName, '--masters', '1', '--workers', '0', '--zones', 'a']
-  // The command is killed, the local cloud's process is, or both at once.
-  test.each(['command', 'cloud', 'both', 'cloud', 'command'])(`seed ${seed}: the %s`, async (victim) => {
-    const afterMs = Math.round(400 + random() * 11_600)
+  // The command is killed, or the local cloud's process, or both at once: while one master comes up, or three.
+  const cases = [
+    { victim: 'command', zones: ['a'], withinMs: 12_000 },
+    { victim: 'both', zones: ['a', 'b', 'c'], withinMs: 20_000 },
+    { victim: 'cloud', zones: ['a'], withinMs: 12_000 },
+    { victim: 'command', zones: ['a', 'b', 'c'], withinMs: 20_000 },
+    { victim: 'both', zones: ['a'], withinMs: 12_000 },
+    { victim: 'command', zones: ['a'], withinMs: 12_000 },
+  ]
+  test.each(cases)(`seed ${seed}: the $victim, zones $zones`, async ({ victim, zones, withinMs }) => {
+    const words = ['up', smallName, '--masters', String(zones.length), '--workers', '0']
+    words.push('--zones', zones.join())
+    const afterMs = Math.round(400 + random() * withinMs)
     console.log(`seed ${seed}: ${victim} killed after ${afterMs} ms`)
     const up = startHoldfast(words)
     await new Promise((resolve) => setTimeout(resolve, afterMs))
@@ -197,7 +207,7 @@ describe('up is killed at seeded times', () => {
     if (victim === 'cloud') expect(code).toBe(0)
     await mustRun(words)
 
-    await mustBeWhole(0)
+    await mustBeWhole(0, zones)
     const { code: gone } = await holdfast(['delete', 'cluster', smallName, '--yes'])
     expect(gone).toBe(0)
     expect(await inventory(smallName)).toEqual({ groups: [], machines: [], volumes: [] })
