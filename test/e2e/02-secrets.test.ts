@@ -25,6 +25,14 @@ function authorityKeys(): Map<string, string> {
   )
 }
 
+/** What workers join with. */
+function joinToken(): string {
+  const stored = readFileSync(`${storeFolder}/join/worker.json`, 'utf8')
+  const { token } = JSON.parse(/\{.*\}/s.exec(stored)?.[0] ?? '') as { token: string }
+  expect(token).toMatch(/^[a-z0-9]{6}\.[a-z0-9]{16}$/)
+  return token
+}
+
 const searched = '/etc /var /root /opt/holdfast/cloud /run/systemd /home /srv /usr/local'
 
 describe('private keys and tokens', () => {
@@ -60,11 +68,7 @@ describe('private keys and tokens', () => {
   })
 
   test('are in nobody’s command line or environment', async () => {
-    const join = JSON.parse(
-      /\{.*\}/s.exec(readFileSync(`${storeFolder}/join/worker.json`, 'utf8'))?.[0] ?? '',
-    ) as { token: string }
-    const secrets = [...authorityKeys().values(), join.token]
-    expect(join.token).toMatch(/^[a-z0-9]{6}\.[a-z0-9]{16}$/)
+    const secrets = [...authorityKeys().values(), joinToken()]
 
     const shown = readdirSync('/proc')
       .filter((name) => /^\d+$/.test(name))
@@ -82,12 +86,24 @@ describe('private keys and tokens', () => {
   })
 
   test('are in no journal and no log', async () => {
-    const patterns = [...authorityKeys().values()].map((key) => `-e '${key}'`).join(' ')
+    const secrets = [...authorityKeys().values(), joinToken(), 'PRIVATE KEY-----']
+    const patterns = secrets.map((secret) => `-e '${secret}'`).join(' ')
     for (const machine of [...(await machinesOf('master')), ...(await machinesOf('node'))]) {
-      const script = `journalctl --no-pager -q | wc -l; journalctl --no-pager -q | grep -cF -e 'PRIVATE KEY-----' ${patterns}`
+      const all = '(journalctl --no-pager -q; cat /var/log/pods/*/*/*.log)'
+      const script = `${all} | wc -l; ${all} | grep -cF ${patterns}`
       const [lines, leaks] = (await tryInside(machine, script, 60_000)).stdout.trim().split('\n')
-      expect(Number(lines)).toBeGreaterThan(10)
+      expect(Number(lines)).toBeGreaterThan(100)
       expect(Number(leaks)).toBe(0)
+    }
+    const logs = readdirSync(join(homeFolder, 'local'), { recursive: true, encoding: 'utf8' })
+      .filter((name) => /(^|[./])(log|console)(\.|$)/.test(name))
+      .map((name) => join(homeFolder, 'local', name))
+      .filter((path) => statSync(path).isFile())
+    // The local cloud's own, and a console for each machine.
+    expect(logs.length).toBeGreaterThanOrEqual(5)
+    for (const path of logs) {
+      const text = readFileSync(path, 'utf8')
+      expect(secrets.filter((secret) => text.includes(secret))).toEqual([])
     }
   })
 
