@@ -123,6 +123,7 @@ describe('create and update, with a network of one’s own', () => {
     const master = defined((await machinesOf('master', own))[0], 'master')
     const validated = await mustRun(['validate', 'cluster', own, '--wait', '2m'])
     expect(validated).toContain('waits for the pod network that you bring')
+    await mustRun(['export', 'kubeconfig', own])
     const target = targetOf(own)
     const ready = async () => (await nodes(target)).map((node) => isReady(node))
     expect(await ready()).toEqual([false])
