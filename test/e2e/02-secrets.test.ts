@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { inside, machinesOf, tryInside } from './support/machines.ts'
@@ -95,10 +95,11 @@ describe('private keys and tokens', () => {
       expect(Number(lines)).toBeGreaterThan(100)
       expect(Number(leaks)).toBe(0)
     }
-    const logs = readdirSync(join(homeFolder, 'local'), { recursive: true, encoding: 'utf8' })
-      .filter((name) => /(^|[./])(log|console)(\.|$)/.test(name))
-      .map((name) => join(homeFolder, 'local', name))
-      .filter((path) => statSync(path).isFile())
+    const machines = join(homeFolder, 'local', 'clusters', clusterName, 'machines')
+    const logs = [
+      join(homeFolder, 'local', 'cloud.log'),
+      ...readdirSync(machines).map((name) => join(machines, name, 'console.log')),
+    ].filter((path) => existsSync(path))
     // The local cloud's own, and a console for each machine.
     expect(logs.length).toBeGreaterThanOrEqual(5)
     for (const path of logs) {
