@@ -48,18 +48,26 @@ test('the agent is killed on a master and on the worker: systemd starts it again
   const [worker] = await machinesOf('node')
   const property = (machine: { id: string }, name: string) =>
     inside(machine, `systemctl show --property=${name} --value holdfast-agent`)
+  const podNetwork = (machine: { id: string }) =>
+    inside(machine, 'cat /sys/class/net/hf-vxlan/ifindex; ip route show proto 72')
   const writer = await startWriter(target)
 
   for (const machine of [defined(master, 'master'), defined(worker, 'worker')]) {
     const pid = (await property(machine, 'MainPID')).trim()
     const restarts = Number(await property(machine, 'NRestarts'))
+    const network = await podNetwork(machine)
+    expect(network).toMatch(/^\d+\n.*proto 72/)
     expect(Number(pid)).toBeGreaterThan(1)
     await inside(machine, `kill -9 ${pid}`)
     await eventually('systemd starts it again', 30_000, async () => {
       expect((await property(machine, 'ActiveState')).trim()).toBe('active')
       expect(Number(await property(machine, 'NRestarts'))).toBe(restarts + 1)
       expect((await property(machine, 'MainPID')).trim()).not.toBe(pid)
+      const journal = await inside(machine, 'journalctl --no-pager -q -b -u holdfast-agent')
+      expect(journal.split('agent of ').at(-1)).toContain('pod network: done')
     })
+    // The same device, with the same routes: pods' connections went on.
+    expect(await podNetwork(machine)).toBe(network)
   }
 
   const writes = await writer.stop()
