@@ -54,6 +54,16 @@ export async function removeHalfWritten(root: string, now = Date.now()): Promise
   return removed
 }
 
+/** Whether everything is there that a master needs for as long as it runs. */
+export async function isComplete(root: string): Promise<boolean> {
+  const needed = [
+    ...certificates.flatMap(({ name }) => [`pki/${name}.crt`, `pki/${name}.key`]),
+    ...kubeconfigs.filter((name) => name !== 'super-admin.conf'),
+  ]
+  const found = await Promise.all(needed.map((name) => readIfThere(join(root, name))))
+  return found.every(Boolean)
+}
+
 /** Whether key and certificate belong together, are of this authority, and last a while yet. */
 export function isUsable(
   certPem: string | undefined,

@@ -15,7 +15,7 @@ import type { ClusterPki } from '../pki/cluster-pki.ts'
 import { command } from './command.ts'
 import { folders } from './context.ts'
 import { readIfThere, writeDurably, writeIfChanged } from './files.ts'
-import { isUsable, removeHalfWritten } from './kubeadm-files.ts'
+import { isComplete, isUsable, removeHalfWritten } from './kubeadm-files.ts'
 
 export const kubeadmConfig = '/etc/holdfast/kubeadm.yaml'
 export const adminConf = '/etc/kubernetes/admin.conf'
@@ -23,6 +23,11 @@ export const superAdminConf = '/etc/kubernetes/super-admin.conf'
 export const kubeletConf = '/etc/kubernetes/kubelet.conf'
 /** Where kubeadm writes manifests that kubelet is not to see yet. */
 const rendered = join(folders.state, 'manifests')
+/**
+ * What all of it was made of, in this boot: an agent that starts again leaves kubelet alone, and the
+ * processors to the control plane.
+ */
+const prepared = '/run/holdfast-prepared'
 const kubeletPem = '/var/lib/kubelet/pki/kubelet-client-current.pem'
 
 const allPhases = [
@@ -86,17 +91,25 @@ export async function writeAuthorities(pki: ClusterPki): Promise<void> {
 /** Certificates, kubeconfigs and kubelet's own configuration of this master; starts kubelet. */
 export async function startKubelet(facts: MasterFacts, progress: (reason: string) => void): Promise<void> {
   await forgetOldAddress(facts.address)
-  await writeIfChanged(kubeadmConfig, renderInitConfiguration(facts, folders.patches))
-  for (const [name, content] of Object.entries(controlPlanePatches())) {
+  const removed = await removeHalfWritten('/etc/kubernetes')
+  if (removed.length > 0) progress(`made again: ${removed.join(', ')}`)
+  const config = renderInitConfiguration(facts, folders.patches)
+  const patches = controlPlanePatches()
+  const wanted = JSON.stringify({ config, patches })
+  if ((await readIfThere(prepared)) === wanted && (await isComplete('/etc/kubernetes'))) {
+    await command('systemctl', ['start', 'kubelet'])
+    return
+  }
+  await writeIfChanged(kubeadmConfig, config)
+  for (const [name, content] of Object.entries(patches)) {
     await writeIfChanged(join(folders.patches, name), content)
   }
   await Promise.all([folders.manifests, rendered].map((folder) => mkdir(folder, { recursive: true })))
-  const removed = await removeHalfWritten('/etc/kubernetes')
-  if (removed.length > 0) progress(`made again: ${removed.join(', ')}`)
   await kubeadmInit(new Set(['certs', 'kubeconfig']))
   await useRotatingCertificate()
   await kubeadmInit(new Set(['kubelet-start']))
   await renderManifests()
+  await writeDurably(prepared, wanted)
 }
 
 /** What names the machine's former address is made again. */

@@ -1,8 +1,8 @@
-import { mkdirSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { removeHalfWritten } from '../../src/agent/kubeadm-files.ts'
+import { isComplete, removeHalfWritten } from '../../src/agent/kubeadm-files.ts'
 import { type CertificatePair, createAuthority, issueCertificate } from '../../src/pki/certificates.ts'
 
 let ca: CertificatePair
@@ -77,6 +77,14 @@ describe('before kubeadm runs', () => {
     expect(await removeHalfWritten(root)).toEqual([])
     write('kubelet.pem', first.certPem + second.keyPem)
     expect(await removeHalfWritten(root)).toEqual(['kubelet.conf'])
+  })
+
+  test('all is there but super-admin.conf, which a master does without', async () => {
+    writePair('front-proxy-client', first)
+    for (const name of ['kubelet.conf', 'controller-manager.conf', 'scheduler.conf']) write(name, '{}')
+    expect(await isComplete(root)).toBe(true)
+    rmSync(join(root, 'scheduler.conf'))
+    expect(await isComplete(root)).toBe(false)
   })
 
   test('what runs out within 90 days is made again', async () => {
