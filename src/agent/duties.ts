@@ -48,8 +48,7 @@ export async function runDuties(
           await keepAlive(held, doClusterPhases(context, zones.size))
         }
         phasesDone = true
-        await care(client)
-        say(undefined)
+        say(await care(client))
         failures = 0
         round += 1
         // A young cluster changes every second; an old one does not.
@@ -79,13 +78,14 @@ export async function runDuties(
     return taken.acquired ? taken.lock : undefined
   }
 
-  async function care(client: KubeApi): Promise<void> {
+  /** Returns what an operator has to look at. */
+  async function care(client: KubeApi): Promise<string | undefined> {
     const machines = await context.surroundings.machines()
     await deleteDeadNodes(client, machines)
     await keepJoinToken(context, client)
     const refused = await approveServingRequests(client, machines, requests)
-    if (refused.length > 0) say(`serving certificates not signed: ${refused.join('; ')}`)
     if (round % 4 === 0) await pruneEndpoints(context, client, machines)
+    return refused.length > 0 ? `serving certificates not signed: ${refused.join('; ')}` : undefined
   }
 
   async function deleteDeadNodes(client: KubeApi, machines: readonly Machine[]): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Machine } from '../clouds/cloud.ts'
 import type { KubeApi, KubeObject } from '../controlplane/api.ts'
+import { messageOf } from '../errors.ts'
 import { requestedNamesApart } from './certificate-process.ts'
 
 interface SigningRequest extends KubeObject {
@@ -61,11 +62,8 @@ export async function approveServingRequests(
   for (const uid of known.keys()) if (!uids.has(uid)) known.delete(uid)
   const refused: string[] = []
   for (const request of waiting) {
-    const uid = uidOf(request)
-    const names = known.get(uid) ?? (await read(Buffer.from(request.spec.request, 'base64').toString('utf8')))
-    const why = refusalOf(request.spec.username, request.spec.usages, names, machines)
+    const why = await whyNot(request, machines, known, read)
     if (why) {
-      known.set(uid, names)
       refused.push(`${request.metadata?.name}: ${why}`)
       continue
     }
@@ -84,6 +82,22 @@ export async function approveServingRequests(
     })
   }
   return refused
+}
+
+async function whyNot(
+  request: SigningRequest,
+  machines: readonly Pick<Machine, 'id' | 'address'>[],
+  known: KnownRequests,
+  read: (pem: string) => Promise<RequestedNames>,
+): Promise<string | undefined> {
+  const { username, usages, request: encoded } = request.spec
+  try {
+    const names = known.get(uidOf(request)) ?? (await read(Buffer.from(encoded, 'base64').toString('utf8')))
+    known.set(uidOf(request), names)
+    return refusalOf(username, usages, names, machines)
+  } catch (error) {
+    return `what it asks for cannot be read: ${messageOf(error)}`
+  }
 }
 
 const uidOf = (request: SigningRequest): string => request.metadata?.uid ?? ''

@@ -79,3 +79,27 @@ test('a refused request is read once, and signed when its machine is listed afte
   await approveServingRequests(api, machines, known, read)
   expect(known.size).toBe(0)
 })
+
+test('one that cannot be read keeps no other from being signed', async () => {
+  const request = (name: string, pem: string) => ({
+    metadata: { name, uid: name },
+    spec: { signerName: '', request: Buffer.from(pem).toString('base64'), username: user, usages },
+  })
+  const signed: string[] = []
+  const api = {
+    list: async () => ({
+      items: [request('csr-1', 'rubbish'), request('csr-2', 'good')],
+      resourceVersion: '',
+    }),
+    replace: async (path: string) => void signed.push(path),
+  } as unknown as KubeApi
+  const read = async (pem: string) => {
+    if (pem === 'rubbish') throw new Error('no PEM')
+    return asked()
+  }
+
+  expect(await approveServingRequests(api, machines, new Map(), read)).toEqual([
+    'csr-1: what it asks for cannot be read: no PEM',
+  ])
+  expect(signed).toEqual([expect.stringMatching(/csr-2\/approval$/)])
+})
