@@ -36,6 +36,7 @@ export default defineConfig({
           name: 'cluster',
           include: ['test/e2e/[0-9]*.test.ts'],
           globalSetup: 'test/e2e/support/global-setup.ts',
+          setupFiles: 'test/e2e/support/setup.ts',
           ...oneAtATime,
         },
       },

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { holdfast, type Ran } from './holdfast.ts'
 import type { HostState } from './host-state.ts'
-import { machinesOf, tryInside } from './machines.ts'
+import { lastWords } from './last-words.ts'
 import { clusterName, stateFile } from './place.ts'
 
 /** What one file of tests leaves for the next. */
@@ -50,17 +50,6 @@ export async function sharedCluster(): Promise<State> {
 export async function mustBeWell(cluster = clusterName, wait = '3m'): Promise<void> {
   const ran = await holdfast(['validate', 'cluster', cluster, '--wait', wait])
   if (ran.code === 0) return
-  const words = (await machinesOf('master', cluster)).map(
-    async (machine) => `== ${machine.id}\n${(await tryInside(machine, lastWords)).stdout}`,
-  )
-  const found = (await Promise.all(words)).join('\n')
-  throw new Error(`${cluster} does not work (${ran.code}):\n${ran.out}${ran.err}\n${found}`)
+  const others = cluster === clusterName ? '' : await lastWords(cluster)
+  throw new Error(`${cluster} does not work (${ran.code}):\n${ran.out}${ran.err}${others}`)
 }
-
-/** Why a master does not work is in its logs, and the machines are gone when somebody reads of it. */
-const lastWords = `
-for part in etcd-main etcd-events kube-apiserver; do
-  file=$(ls -t /var/log/pods/kube-system_$part-*/*/*.log | head -n 1)
-  echo "-- $file" && head -n 1 "$file" && tail -n 15 "$file" | cut -c1-300
-done
-journalctl --boot --quiet --no-pager --unit=holdfast-agent | tail -n 20`
