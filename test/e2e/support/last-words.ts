@@ -10,6 +10,11 @@ export async function lastWords(cluster?: string): Promise<string> {
 
 const script = `
 cat /etc/hosts
+pki=/etc/kubernetes/pki/etcd
+for port in 2379 4002; do
+  etcdctl --endpoints=https://127.0.0.1:$port --command-timeout=3s --cacert=$pki/ca.crt --cert=$pki/server.crt --key=$pki/server.key endpoint status 2>&1 | tail -n 1
+done
+ss -tnp '( sport = :2380 or dport = :2380 )' 2>/dev/null
 for part in etcd-main etcd-events kube-apiserver; do
   file=$(ls -t /var/log/pods/kube-system_$part-*/*/*.log | head -n 1)
   echo "-- $file" && head -n 1 "$file" && tail -n 15 "$file" | cut -c1-300
