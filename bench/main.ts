@@ -80,7 +80,9 @@ async function main(): Promise<number> {
   return allHold(results) ? 0 : 1
 }
 
-const placeOf = (name: string): number => measurements.findIndex((measurement) => measurement.name === name)
+function placeOf(name: string): number {
+  return measurements.findIndex((measurement) => measurement.name === name)
+}
 
 /** With `--only` the other sections stay as they were measured before, each with its own date. */
 async function earlier(file: string): Promise<MeasuredSection[]> {
