@@ -1,24 +1,13 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { localPaths } from '../../../src/clouds/local/records.ts'
 import { sweepVolumes } from '../../../src/clouds/local/volume.ts'
 import { HoldfastError } from '../../../src/errors.ts'
-import { silent } from '../../../src/events.ts'
-import { type Bench, endpoint, group, network, setUpBench, step, until, volume } from './bench.ts'
+import { endpoint, group, network, step, until, volume } from './bench.ts'
+import { bench, benchForEach, carryOut, machines, running } from './each-bench.ts'
 
-let bench: Bench
-beforeEach(() => {
-  bench = setUpBench()
-})
-afterEach(async () => {
-  expect(bench.world.violations).toEqual([])
-  await bench.close()
-})
-
-const carryOut = async (...steps: Parameters<Bench['cloud']['carryOut']>[1][]) => {
-  for (const one of steps) await bench.cloud.carryOut('c', one, silent)
-}
+benchForEach()
 
 describe('records of volumes and their data', () => {
   test('data that no record names is kept and reported, also where nothing else is left of the cluster', async () => {

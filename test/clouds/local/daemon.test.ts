@@ -1,34 +1,11 @@
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { Machine } from '../../../src/clouds/cloud.ts'
+import { describe, expect, test } from 'vitest'
 import { localPaths } from '../../../src/clouds/local/records.ts'
-import { silent } from '../../../src/events.ts'
-import { type Bench, endpoint, group, network, setUpBench, step, until } from './bench.ts'
+import { endpoint, group, network, step, until } from './bench.ts'
+import { bench, benchForEach, carryOut, machines, only, running } from './each-bench.ts'
 
-let bench: Bench
-beforeEach(() => {
-  bench = setUpBench()
-})
-afterEach(async () => {
-  expect(bench.world.violations).toEqual([])
-  await bench.close()
-})
-
-const carryOut = async (...steps: Parameters<Bench['cloud']['carryOut']>[1][]) => {
-  for (const one of steps) await bench.cloud.carryOut('c', one, silent)
-}
-const machines = async (): Promise<Machine[]> => (await bench.cloud.observe('c')).machines
-const running = async (count: number): Promise<Machine[]> => {
-  const all = async () => (await machines()).every(({ state }) => state === 'running')
-  await until(`${count} machines run`, async () => (await machines()).length === count && (await all()))
-  return await machines()
-}
-const only = async (): Promise<Machine> => {
-  const [machine] = await running(1)
-  if (!machine) throw new Error('no machine')
-  return machine
-}
+benchForEach()
 /** Machines that live long are replaced at once. */
 const grow = () => {
   bench.clock.now += 3600_000
