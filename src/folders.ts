@@ -1,4 +1,5 @@
 import { mkdirSync, statSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { isErrno, messageOf } from './errors.ts'
 
@@ -23,6 +24,16 @@ export function makeFolder(path: string, mode = 0o700): string | undefined {
 }
 
 const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+
+/** Makes what was renamed or made in it last, whatever happens to the host. */
+export async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
+}
 
 /** Why a folder cannot be used, in words. */
 export function folderFault(error: unknown): string {

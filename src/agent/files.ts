@@ -1,6 +1,7 @@
 import { mkdir, open, readFile, rename } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { isErrno } from '../errors.ts'
+import { syncFolder } from '../folders.ts'
 
 /** Written aside, synced, renamed, folder synced: after a power cut it is the old content or the new one. */
 export async function writeDurably(path: string, content: string, mode = 0o600): Promise<void> {
@@ -18,15 +19,6 @@ export async function writeDurably(path: string, content: string, mode = 0o600):
   }
   await rename(aside, path)
   await syncFolder(folder)
-}
-
-export async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
-  }
 }
 
 /** The file's text, or undefined where there is none. */

@@ -1,5 +1,6 @@
 import { HoldfastError } from '../errors.ts'
 import { nearest, orList } from '../spec/nearest.ts'
+import { components, pods, units } from './components.ts'
 import { findMachine } from './machines.ts'
 import type { Operation } from './operation.ts'
 import { enterCommand } from './shell.ts'
@@ -10,23 +11,6 @@ export interface LogsOptions {
   follow: boolean
   tailLines: number
 }
-
-/** systemd's units of a machine, by the words of users. */
-const units: Record<string, string> = {
-  agent: 'holdfast-agent',
-  kubelet: 'kubelet',
-  containerd: 'containerd',
-}
-const pods = [
-  'etcd-main',
-  'etcd-events',
-  'kube-apiserver',
-  'kube-controller-manager',
-  'kube-scheduler',
-  'kube-proxy',
-  'coredns',
-]
-const components = [...Object.keys(units), 'system', ...pods]
 
 /** The newest file of each container of the pod: kubelet keeps one for each restart. */
 const podScript = `set -- /var/log/pods/*"$1"*/*/; [ -e "$1" ] || { echo "no log of this component here yet" >&2; exit 1; }

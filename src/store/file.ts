@@ -3,7 +3,7 @@ import { open, opendir, readdir, readFile, rename, rmdir, unlink } from 'node:fs
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { HoldfastError, isErrno } from '../errors.ts'
-import { folderFault, makeFolder } from '../folders.ts'
+import { folderFault, makeFolder, syncFolder } from '../folders.ts'
 import { refusedToUser } from '../permission.ts'
 import { checkCondition } from './condition.ts'
 import { assertKey, isKey } from './keys.ts'
@@ -163,15 +163,6 @@ async function makeSynced(path: string, upTo: string): Promise<void> {
   for (let folder = path; folder !== dirname(first) && folder !== '/'; folder = dirname(folder)) {
     await syncFolder(dirname(folder))
     if (folder === upTo) break
-  }
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const handle = await open(path, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
   }
 }
 

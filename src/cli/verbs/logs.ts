@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander'
+import { components } from '../../operations/components.ts'
 import type { Cli, CommonOptions } from '../context.ts'
 import { optionsOf, suggesting, wholeNumber, withCommonOptions } from '../options.ts'
 
@@ -7,21 +8,6 @@ interface LogsOptions extends CommonOptions {
   follow?: boolean
   tail: number
 }
-
-/** `logsCommand` judges them, and tells what was most likely meant. */
-export const components = [
-  'agent',
-  'kubelet',
-  'containerd',
-  'system',
-  'etcd-main',
-  'etcd-events',
-  'kube-apiserver',
-  'kube-controller-manager',
-  'kube-scheduler',
-  'kube-proxy',
-  'coredns',
-]
 
 export function registerLogs(program: Command, cli: Cli): void {
   const logs = program

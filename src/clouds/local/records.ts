@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { chmod, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { HoldfastError, isErrno, messageOf } from '../../errors.ts'
+import { syncFolder } from '../../folders.ts'
 import type { Home } from '../../home.ts'
 import type { LocalCluster, LocalMachine, LocalVolume } from './parts.ts'
 
@@ -141,14 +142,5 @@ async function listing(folder: string): Promise<string[]> {
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ENOTDIR')) return []
     throw error
-  }
-}
-
-export async function syncFolder(path: string): Promise<void> {
-  const handle = await open(path, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
   }
 }
