@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import packageJson from '../../package.json' with { type: 'json' }
 import type { Cli } from './context.ts'
 import { withCommonOptions } from './options.ts'
 import { registerAssets } from './verbs/assets.ts'
@@ -19,7 +20,7 @@ import { registerShell } from './verbs/shell.ts'
 import { registerUp } from './verbs/up.ts'
 import { registerUpdate } from './verbs/update.ts'
 import { registerValidate } from './verbs/validate.ts'
-import { holdfastVersion, registerVersion } from './verbs/version.ts'
+import { registerVersion } from './verbs/version.ts'
 
 const examples = `
 Examples:
@@ -32,7 +33,7 @@ Examples:
 export function buildProgram(cli: Cli): Command {
   const program = new Command('holdfast')
     .description('Creates, runs and heals highly available Kubernetes clusters.')
-    .version(`holdfast ${holdfastVersion()}`, '-V, --version', 'show the version of Holdfast')
+    .version(`holdfast ${packageJson.version}`, '-V, --version', 'show the version of Holdfast')
     .helpOption('-h, --help', 'show this help')
     // For the verbs below; at the top there is one that follows several words.
     .helpCommand('help [command]', 'Show what a command does.')

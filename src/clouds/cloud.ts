@@ -79,12 +79,17 @@ export interface Volume {
   attachedTo?: string
 }
 
+interface CreateNetwork {
+  action: 'create-network'
+  cidr?: string
+  /** Ranges that the machines' must not meet: the cluster's pods and services. */
+  taken?: readonly string[]
+  egress: 'none' | 'nat'
+}
+
 /** One change to what the cloud holds. `where` names the thing, `reason` says why in words for people. */
-export type CloudStep = {
-  where: string
-  reason: string
-} /** `taken`: ranges that the machines' must not meet, the cluster's pods and services. */ & (
-  | { action: 'create-network'; cidr?: string; taken?: readonly string[]; egress: 'none' | 'nat' }
+export type CloudStep = { where: string; reason: string } & (
+  | CreateNetwork
   | { action: 'create-endpoint'; port: number }
   | { action: 'create-volume'; volume: { seat: string; etcd: EtcdName; zone: string; sizeGib: number } }
   /** Creates the group or changes its size; the cloud keeps that many machines alive from then on. */

@@ -1,10 +1,9 @@
-import { readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { HoldfastError } from '../errors.ts'
 import { keys } from '../store/keys.ts'
 import { acquireLock, type HeldLock, type LockRecord } from '../store/lock.ts'
-import { startTimeOf } from '../store/process-lock.ts'
+import { bootId, startTimeOf } from '../store/process-lock.ts'
 import { type StateStore, StoreConflictError } from '../store/store.ts'
 import { type Operation, throwIfStopped } from './operation.ts'
 
@@ -70,13 +69,13 @@ async function waitForLock(operation: Operation, cluster: string): Promise<HeldL
 
 /** `process PID START HOST BOOT`: enough to tell whether that process still lives. */
 async function describeThisProcess(): Promise<string> {
-  return ['process', process.pid, await startTimeOf(process.pid), hostname(), await bootId()].join(' ')
+  return ['process', process.pid, await startTimeOf(process.pid), hostname(), bootId()].join(' ')
 }
 
 async function holderIsDead(record: LockRecord): Promise<boolean> {
   const [, pid, start, host, boot] = record.holder.split(' ')
   if (host !== hostname()) return false
-  return boot !== (await bootId()) || (await startTimeOf(Number(pid))) !== start
+  return boot !== bootId() || (await startTimeOf(Number(pid))) !== start
 }
 
 function describeHolder(record: LockRecord): string {
@@ -94,5 +93,3 @@ async function expire(store: StateStore, key: string, dead: LockRecord): Promise
     if (!(error instanceof StoreConflictError)) throw error
   }
 }
-
-const bootId = async () => (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim()

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { mkdir, readdir, readFile, readlink, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -119,13 +120,19 @@ async function holderIsAlive(folder: string, token: string): Promise<boolean> {
   return found !== undefined && Date.now() - found.ctimeMs < foreignHolderMs
 }
 
+let boot: string | undefined
+/** This boot of the host: another one counts pids and clock ticks anew. */
+export function bootId(): string {
+  boot ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+  return boot
+}
+
 let known: string | undefined
 /** This boot of the host and this process's pid namespace: where a pid means something. */
 async function here(): Promise<string> {
   if (known === undefined) {
-    const boot = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim().replaceAll('-', '')
     const namespace = (await readlink('/proc/self/ns/pid')).replace(/\D/g, '')
-    known = `${boot}.${namespace}`
+    known = `${bootId().replaceAll('-', '')}.${namespace}`
   }
   return known
 }

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
+import packageJson from '../../../package.json' with { type: 'json' }
 import { kubernetes } from '../../constants.ts'
 import type { Cli, CommonOptions } from '../context.ts'
 import { optionsOf, withCommonOptions, withOutput } from '../options.ts'
@@ -11,18 +11,11 @@ export function registerVersion(program: Command, cli: Cli): void {
     .addHelpText('after', '\nExamples:\n  holdfast version\n  holdfast version -o json')
     .action((_: unknown, self: Command) => {
       const { output } = optionsOf<CommonOptions>(self)
-      const holdfast = holdfastVersion()
+      const holdfast = packageJson.version
       const versions = { holdfast, kubernetes: kubernetes.supportedVersions, node: process.versions.node }
       if (output === 'json' || output === 'yaml') return printData(cli, versions, output)
       cli.io.out(
         `holdfast ${holdfast}\nkubernetes ${kubernetes.supportedVersions.join(', ')}\nnode ${process.versions.node}\n`,
       )
     })
-}
-
-export function holdfastVersion(): string {
-  const manifest: { version: string } = JSON.parse(
-    readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'),
-  )
-  return manifest.version
 }

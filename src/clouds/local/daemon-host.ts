@@ -7,10 +7,11 @@ import {
   stopBalancer,
 } from '../../balancer/haproxy.ts'
 import { isErrno } from '../../errors.ts'
+import { bootId } from '../../store/process-lock.ts'
 import type { LocalActions } from './daemon-actions.ts'
 import { findMachines, killMachine, removeMachine, startMachine } from './machine.ts'
 import { deleteNetwork, ensureNetwork, ensureRules, networkExists } from './network.ts'
-import { bootId, type ProcessIdentity } from './process.ts'
+import type { ProcessIdentity } from './process.ts'
 import {
   attachments,
   attachVolume,

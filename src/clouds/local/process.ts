@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process'
-import { closeSync, existsSync, openSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
+import { closeSync, existsSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { HoldfastError, isErrno } from '../../errors.ts'
-import { startTimeOf } from '../../store/process-lock.ts'
+import { bootId, startTimeOf } from '../../store/process-lock.ts'
 
 /** A process that cannot be mistaken for a later one with the same number. */
 export interface ProcessIdentity {
@@ -12,13 +12,6 @@ export interface ProcessIdentity {
   startTime: string
   /** The host's boot: another one counts pids and ticks anew. Records of earlier versions have none, and prove nothing. */
   boot: string
-}
-
-let boot: string | undefined
-/** This boot of the host. */
-export function bootId(): string {
-  boot ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
-  return boot
 }
 
 /** undefined when there is no such process, or only a zombie of it. */
