@@ -48,7 +48,8 @@ export function keepPodNetwork(
     const mtu = Number((await readFile(`/sys/class/net/${uplink}/mtu`, 'utf8')).trim())
     await bringInStep(next, mtu)
     await writeIfChanged(cniConfigFile, renderCniConfig(kind, self.podCidr, mtu), 0o644)
-    await masquerade(podCidr)
+    // It does not depend on the nodes.
+    if (settled === undefined) await masquerade(podCidr)
     settled = text
     pauseMs = retryMs
     context.say('pod network', undefined)
