@@ -68,6 +68,10 @@ export async function actOn(at: EtcdSeat, observer: Observer, step: MemberStep, 
       // While forming, the seat founds again; once formed it joins under a new id.
       if (genesis?.value.phase === 'forming') await changeMember(at, { state: 'unused' })
       return
+    case 'restart':
+      observer.restarted()
+      await stopEtcd(etcd)
+      return
     case 'mark-lost':
       await changeMember(at, { state: 'lost' })
       return

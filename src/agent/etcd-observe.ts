@@ -7,6 +7,7 @@ import { findCorruption } from './corruption.ts'
 import { etcdFiles } from './etcd-pki.ts'
 import { runningAs } from './etcd-process.ts'
 import { changeMember, declaredSeats, type EtcdSeat, founderIds } from './etcd-seat.ts'
+import { progressOf, watchStall } from './etcd-stall.ts'
 import { type EtcdWatch, watchEtcd } from './etcd-view.ts'
 import { lookAtDisk, mountVolume, stampFile } from './volumes.ts'
 
@@ -30,10 +31,13 @@ export interface Observer {
   look(): Promise<Seen | { waiting: string }>
   /** Clients of the members that the last look saw; undefined before there is a genesis. */
   clients(): EtcdWatch | undefined
+  /** The member's process was just ended because it was stuck. */
+  restarted(): void
 }
 
 export function observeEtcd(at: EtcdSeat): Observer {
   const { context, cluster, seat, etcd } = at
+  const stall = watchStall(() => progressOf(etcd))
   let majority: { attempt: string; since: number } | undefined
   let watch: { key: string; etcd: EtcdWatch } | undefined
   let lastView: { phase: Genesis['phase']; viewed: Viewed | undefined; atMs: number } | undefined
@@ -99,6 +103,13 @@ export function observeEtcd(at: EtcdSeat): Observer {
     const attempt = viewed?.view.quorum && genesis ? etcdToken(genesis) : undefined
     if (attempt !== majority?.attempt)
       majority = attempt === undefined ? undefined : { attempt, since: Date.now() }
+    const stalled =
+      viewed && running === 'pod' && disk.kind === 'stamped'
+        ? await stall.look({
+            healthy: isHealthy(viewed.view.members, disk.stamp.memberId),
+            quorum: viewed.view.quorum,
+          })
+        : undefined
     return {
       genesis:
         genesis && recalled.stored ? { value: genesis, revision: recalled.stored.revision } : undefined,
@@ -122,6 +133,7 @@ export function observeEtcd(at: EtcdSeat): Observer {
         declaredSeats: recalled.fresh && !genesis ? await declaredSeats(context) : [],
         running,
         ...(viewed ? { cluster: viewed.view } : {}),
+        ...(stalled ? { stalled } : {}),
         lostMemberIds: seats
           .map((one) => one.members[etcd])
           .flatMap((one) => (one.state === 'lost' && one.memberId ? [one.memberId] : [])),
@@ -134,13 +146,16 @@ export function observeEtcd(at: EtcdSeat): Observer {
 
   async function withCorruption(disk: Disk, isPod: boolean, members: readonly ViewedMember[]): Promise<Disk> {
     if (disk.kind !== 'stamped' || !isPod || disk.data !== 'present') return disk
-    if (members.find(({ id }) => id === disk.stamp.memberId)?.healthy) return disk
+    if (isHealthy(members, disk.stamp.memberId)) return disk
     const detail = await findCorruption(etcd, stampFile(etcd))
     return detail ? { ...disk, data: 'corrupt', detail } : disk
   }
 
-  return { look, clients: () => watch?.etcd }
+  return { look, clients: () => watch?.etcd, restarted: stall.restarted }
 }
+
+const isHealthy = (members: readonly ViewedMember[], id: string): boolean =>
+  members.find((member) => member.id === id)?.healthy ?? false
 
 /** A backup shows that there was a cluster. */
 async function backupsOf({ context, cluster, etcd }: EtcdSeat): Promise<string[]> {

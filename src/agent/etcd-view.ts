@@ -5,7 +5,7 @@ import type { ClusterView, ViewedMember } from '../quorum/member.ts'
 import type { EtcdName } from '../spec/types.ts'
 import { etcdFiles } from './etcd-pki.ts'
 
-/** How long a member may take to tell its state before it counts as not healthy. */
+/** How long a member may take for one answer before it counts as silent. */
 const statusTimeoutMs = { forming: 500, formed: 1_500 } as const
 
 /** What the members of one etcd cluster say, asked from one machine. */
@@ -22,6 +22,13 @@ export interface EtcdWatch {
 interface Answering {
   client: EtcdClient
   status: EtcdStatus
+}
+
+interface Listed {
+  list: EtcdMember[]
+  clusterId: string
+  /** The ids of the members that answered a linearizable read. */
+  served: ReadonlySet<string>
 }
 
 const hasLeader = ({ leaderId }: EtcdStatus): boolean => leaderId !== '0000000000000000'
@@ -49,19 +56,22 @@ export async function watchEtcd(
   // Another member is asked first: a learner of our own refuses linearizable reads.
   const any = etcdClient({ ...tls, endpoints: [...others, own].map(url), timeoutMs: 10_000 })
 
-  /** The first answer of those that said something: by consensus where one knows a leader, else its own. */
-  async function members(
-    answering: readonly Answering[],
-  ): Promise<{ linearizable: boolean; list: EtcdMember[]; clusterId: string } | undefined> {
-    const strong = answering.filter(({ status }) => hasLeader(status))
-    for (const [linearizable, candidates] of [
-      [true, strong],
-      [false, answering],
-    ] as const) {
-      for (const { client } of candidates) {
-        const answer = await client.memberList({ linearizable }).catch(() => undefined)
-        if (answer) return { linearizable, list: answer.members, clusterId: answer.clusterId }
-      }
+  /** Those that answer a linearizable read by themselves, and the first list: by consensus if there is one. */
+  async function members(answering: readonly Answering[]): Promise<Listed | undefined> {
+    const asked = answering.map(async ({ client, status }) => {
+      if (!hasLeader(status)) return undefined
+      const list = await client.memberList({ linearizable: true }).catch(() => undefined)
+      return list && { ...list, by: status.memberId }
+    })
+    const strong = (await Promise.all(asked)).flatMap((list) => list ?? [])
+    const [first] = strong
+    if (first) {
+      const { members: list, clusterId } = first
+      return { list, clusterId, served: new Set(strong.map(({ by }) => by)) }
+    }
+    for (const { client } of answering) {
+      const answer = await client.memberList({ linearizable: false }).catch(() => undefined)
+      if (answer) return { list: answer.members, clusterId: answer.clusterId, served: new Set() }
     }
     return undefined
   }
@@ -84,11 +94,15 @@ export async function watchEtcd(
       const states = answering.map(({ status }) => status)
       const viewed = found.list.map((member): ViewedMember => {
         const state = states.find(({ memberId }) => memberId === member.id)
-        const healthy = state !== undefined && hasLeader(state)
+        // Knowing a leader is not enough: a member can hear it and yet not be heard.
+        const healthy = member.isLearner
+          ? state !== undefined && hasLeader(state)
+          : found.served.has(member.id)
         return {
           id: member.id,
           name: member.name,
           isLearner: member.isLearner,
+          answers: state !== undefined,
           healthy,
           // etcd itself refuses a promotion that comes too early.
           ...(member.isLearner ? { caughtUp: healthy } : {}),
@@ -97,7 +111,7 @@ export async function watchEtcd(
       return {
         view: {
           clusterId: found.clusterId,
-          quorum: found.linearizable,
+          quorum: found.served.size > 0,
           // An empty etcd is at revision 1; nothing is written before the first apiserver starts.
           written: states.some(({ clusterId, revision }) => clusterId === found.clusterId && revision > 1),
           members: viewed,

@@ -39,8 +39,8 @@ export interface CheckContext {
 /** One etcd cluster, seen from the outside. */
 export interface EtcdView {
   members: EtcdMember[]
-  /** By machine; undefined where it did not answer. */
-  statuses: { machine: Machine; status: EtcdStatus | undefined }[]
+  /** By machine; undefined where it did not answer. `serves`: it answered a linearizable read by itself. */
+  statuses: { machine: Machine; status: EtcdStatus | undefined; serves: boolean }[]
 }
 
 export function createCheckContext({ cloud, declaration, credentials }: CheckSubject): CheckContext {
@@ -98,12 +98,17 @@ export function createCheckContext({ cloud, declaration, credentials }: CheckSub
       ({ role, state }) => role === 'master' && state === 'running',
     )
     const statuses = await Promise.all(
-      masters.map(async (machine) => ({
-        machine,
-        status: await etcdAt(machine, name)
-          .status()
-          .catch(() => undefined),
-      })),
+      masters.map(async (machine) => {
+        const client = etcdAt(machine, name)
+        const [status, serves] = await Promise.all([
+          client.status().catch(() => undefined),
+          client.memberList({ linearizable: true }).then(
+            () => true,
+            () => false,
+          ),
+        ])
+        return { machine, status, serves }
+      }),
     )
     const leader = statuses.find(({ status }) => status && status.leaderId === status.memberId)
     const answering = leader ?? statuses.find(({ status }) => status !== undefined)

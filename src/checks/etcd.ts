@@ -5,7 +5,7 @@ import { type Check, failed, outcome } from './check.ts'
 import type { EtcdView } from './context.ts'
 
 /**
- * All declared masters are voters, have started, answer without an error and agree on a leader. The
+ * All declared masters are voters, have started, serve without an error and agree on a leader. The
  * member of a master that is meant to be stopped (size 0) may be silent: it keeps its seat.
  */
 export const etcdVoters = (name: EtcdName): Check => ({
@@ -39,5 +39,9 @@ function faultOf(member: EtcdMember, statuses: EtcdView['statuses']): string[] {
   const name = member.name || member.id
   if (member.isLearner) return [`${name} is still a learner`]
   if (member.name === '') return [`${name} has not started`]
-  return statuses.some(({ status }) => status?.memberId === member.id) ? [] : [`${name} does not answer`]
+  const said = statuses.find(({ status }) => status?.memberId === member.id)
+  if (!said) return [`${name} does not answer`]
+  // A member can hear its leader and yet not be heard by it.
+  const alone = !said.serves && statuses.some(({ serves }) => serves)
+  return alone ? [`${name} answers, but no linearizable read`] : []
 }

@@ -175,6 +175,15 @@ function onceFormed(seen: MemberObservation): MemberStep {
   return withMyMember(seen, memberId)
 }
 
+/** How long a member may serve nothing before its first restart; twice as long before each further one. */
+const patienceMs = 30_000
+const longestPatienceMs = 8 * 60_000
+
+function isStuck(seen: MemberObservation, id: string): boolean {
+  if (!seen.stalled || !othersHaveQuorum(seen, id)) return false
+  return seen.stalled.ms >= Math.min(longestPatienceMs, patienceMs * 2 ** seen.stalled.restarts)
+}
+
 /** The disk is this seat's member: it runs with or without quorum, with or without the store. */
 function withMyMember(seen: MemberObservation, id: string): MemberStep {
   const { cluster } = seen
@@ -183,6 +192,13 @@ function withMyMember(seen: MemberObservation, id: string): MemberStep {
   }
   if (seen.running !== 'pod') return { do: 'start', reason: `the disk holds member ${id}` }
   if (!cluster) return { do: 'idle', reason: 'no member answers' }
+  if (isStuck(seen, id)) {
+    const seconds = Math.round((seen.stalled?.ms ?? 0) / 1000)
+    return {
+      do: 'restart',
+      reason: `the others have a quorum, but for ${seconds} s the member has served nothing and come no further`,
+    }
+  }
   if (!seen.storeReachable) return { do: 'idle', reason: 'the state store is away: no changes' }
   if (!cluster.quorum) return { do: 'idle', reason: `etcd ${seen.etcd} has no quorum: no changes` }
   const me = cluster.members.find((member) => member.id === id)
@@ -227,12 +243,12 @@ function withoutMyMember(seen: MemberObservation): MemberStep {
   const mine = cluster.members.filter(
     ({ id, name }) => id === record.memberId || id === seen.founderId || name === seen.seat,
   )
-  const alive = mine.find((member) => member.healthy)
+  const alive = mine.find((member) => member.answers)
   if (alive) {
     return { do: 'wait', reason: `the disk is empty, but member ${alive.id} of seat ${seen.seat} answers` }
   }
   if (record.state !== 'lost') return { do: 'mark-lost', reason: 'the disk of this seat is empty' }
-  const lost = cluster.members.filter(({ id, healthy }) => !healthy && seen.lostMemberIds.includes(id))
+  const lost = cluster.members.filter(({ id, answers }) => !answers && seen.lostMemberIds.includes(id))
   const ids = [...new Set([...mine, ...lost, ...orphans(seen)].map(({ id }) => id))].sort()
   if (ids.length > 0) return { do: 'remove-members', ids, reason: 'their disks are lost' }
   return whyNotAdd(cluster) ?? { do: 'add-learner', reason: 'the seat joins again under a new id' }

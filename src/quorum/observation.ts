@@ -26,6 +26,8 @@ export interface MemberObservation {
   recordedMemberIds: readonly string[]
   /** Founders that have not come yet were waited for long enough. */
   formationGraceOver: boolean
+  /** The own process runs and has its data, but for so long it has served nothing and come no further. */
+  stalled?: { ms: number; restarts: number }
   /** This member's id as a founder, computed from its peer URL and the token. */
   founderId?: string
 }
@@ -50,7 +52,9 @@ export interface ViewedMember {
   /** The seat, as etcd was told at its start; empty until the member has started once. */
   name: string
   isLearner: boolean
-  /** It answered just now. */
+  /** It said something just now, whatever it knows. */
+  answers: boolean
+  /** A voter: it answered a linearizable read by itself. A learner, which refuses those: it knows a leader. */
   healthy: boolean
   /** Learners: close enough to the leader's log to be promoted. */
   caughtUp?: boolean
@@ -68,6 +72,8 @@ export type MemberStep =
   | { do: 'record-formed'; reason: string }
   /** Puts the static pod in place; ends the founding process first. */
   | { do: 'start'; reason: string; changesRefused?: true }
+  /** Ends the static pod; the next look starts it again. */
+  | { do: 'restart'; reason: string }
   | { do: 'mark-lost'; reason: string }
   /** Under the membership lock. */
   | { do: 'remove-members'; ids: readonly string[]; reason: string }

@@ -95,6 +95,14 @@ describe('each fault is named by its own check', () => {
       [['etcd-events', 'c does not answer']],
     ],
     [
+      'a member that hears its leader, but is not heard',
+      (seen) => {
+        const status = seen.main.statuses[1]
+        if (status) status.serves = false
+      },
+      [['etcd-main', 'b answers, but no linearizable read']],
+    ],
+    [
       'a member that was added and never started',
       (seen) => {
         const member = seen.main.members[0]

@@ -100,7 +100,10 @@ function etcdView(masters: readonly Machine[]): EtcdView {
     isLearner: false,
     errors: [],
   })
-  return { members, statuses: masters.map((machine, index) => ({ machine, status: status(index) })) }
+  return {
+    members,
+    statuses: masters.map((machine, index) => ({ machine, status: status(index), serves: true })),
+  }
 }
 
 export const contextOf = (seen: Seen): CheckContext => ({

@@ -4,9 +4,9 @@ import { connect, type TLSSocket } from 'node:tls'
 import { beforeAll, expect, test } from 'vitest'
 import type { Machine } from '../../src/clouds/cloud.ts'
 import { type Target, targetOf } from './support/client.ts'
-import { nothingLost, slack } from './support/expectations.ts'
-import { askJson } from './support/holdfast.ts'
-import { cloud, inside, inventory, machinesOf, pidOf } from './support/machines.ts'
+import { nothingLost, slack, votersOf } from './support/expectations.ts'
+import { askJson, holdfast } from './support/holdfast.ts'
+import { cloud, etcdctl, inside, inventory, machinesOf, pidOf } from './support/machines.ts'
 import { clusterName } from './support/place.ts'
 import { mustBeWell, sharedCluster } from './support/state.ts'
 import { defined, eventually, throughout } from './support/wait.ts'
@@ -110,6 +110,53 @@ test('an apiserver hangs: it is out of the balancer within 2 s, and kept connect
   expect(writes.longestGapMs).toBeLessThan(2_000 * slack)
   await mustBeWell()
 })
+
+test('a member of etcd that serves nothing is started again, and serves as soon as the others are heard', async () => {
+  const master = await follower()
+  const voters = await votersOf('main')
+  const etcd = async (): Promise<string> => (await inside(master, "pgrep -f '^etcd .*:2379'")).trim()
+  const said = () => inside(master, 'journalctl --no-pager -q -b -u holdfast-agent')
+  const before = await etcd()
+  const writer = await startWriter(target)
+
+  // Clients, and so its own agent, still reach it.
+  await inside(
+    master,
+    `nft -f - <<'END'
+table inet cut {
+  chain in { type filter hook input priority -300; tcp dport 2380 drop; tcp sport 2380 drop; }
+  chain out { type filter hook output priority -300; tcp dport 2380 drop; tcp sport 2380 drop; }
+}
+END`,
+  )
+  try {
+    await eventually('validate names it', 20_000, async () => {
+      const { out } = await holdfast(['validate', 'cluster', clusterName])
+      expect(out).toMatch(/etcd main.* answers, but no linearizable read/)
+    })
+    await eventually('it is ended', 60_000, async () => {
+      expect(await said()).toMatch(/etcd main: restart: the others have a quorum, but for 3\d s/)
+      expect(await etcd()).not.toContain(before)
+    })
+    await eventually('it runs again', 30_000, async () => expect(await etcd()).toMatch(/^\d+$/))
+  } finally {
+    await inside(master, 'nft delete table inet cut')
+  }
+
+  await mustBeWell()
+  expect(await votersOf('main')).toEqual(voters)
+  nothingLost(await writer.stop(), 100)
+})
+
+/** A master whose member of `main` does not lead. */
+async function follower(): Promise<Machine> {
+  for (const machine of await machinesOf('master')) {
+    const lines = await etcdctl(machine, 'main', 'endpoint status --write-out=fields')
+    const field = (name: string) => new RegExp(`"${name}" : (\\d+)`).exec(lines)?.[1]
+    if (field('MemberID') !== field('Leader')) return machine
+  }
+  throw new Error('every master leads')
+}
 
 /** A connection through the endpoint, and the master that it ends at: each apiserver's certificate names its address. */
 async function keptConnection(): Promise<{ kept: TLSSocket; master: Machine }> {

@@ -13,7 +13,7 @@ import { inWords } from './agent.ts'
 /*
  * What a member does next, case by case: testdata/decide-*.txt. A case is
  *
- *   = ROW: TITLE               ROW names the line of design.md's table, as in `rows` below
+ *   = ROW: TITLE               ROW names a line of the table, as in `rows` below
  *   …what is seen, one fact a line…
  *   -> STEP: REASON            as `inWords` prints it
  *
@@ -27,7 +27,8 @@ import { inWords } from './agent.ts'
  *   store away                                   := it answers
  *   running no|founding|pod                      := running no
  *   cluster quorum|no-quorum [CLUSTER [written]] := nobody answers, nothing written
- *   member ID NAME|- voter|learner healthy|away  := none; learners that are healthy have caught up
+ *   member ID NAME|- voter|learner healthy|away|unserved  := none; learners that are healthy have caught up
+ *   stalled SECONDS after RESTARTS               := it is not
  *   recorded IDS   lost IDS   sign TEXT…   declared SEATS|-   founder ID   grace over
  *        := every listed member is recorded, none lost, no sign, declared a,b,c, founder FA, grace not over
  */
@@ -43,6 +44,7 @@ const rows = [
   'founder-empty',
   'majority',
   'mine',
+  'stuck',
   'corrupt-or-removed',
   'learner-empty',
   'orphan',
@@ -100,6 +102,7 @@ function parseFacts(lines: readonly string[]): MemberObservation {
   const signs: string[] = []
   let cluster: { quorum: boolean; clusterId?: string; written: boolean } | undefined
   let recorded: string[] | undefined
+  let stalled: MemberObservation['stalled']
   const seen = {
     seat: 'a',
     etcd: 'main',
@@ -126,6 +129,7 @@ function parseFacts(lines: readonly string[]): MemberObservation {
       seen.record = two ? { ...record, memberId: two, volumeId: three } : record
     } else if (fact === 'disk') seen.disk = diskOf(one, words)
     else if (fact === 'store') seen.storeReachable = false
+    else if (fact === 'stalled') stalled = { ms: Number(one) * 1000, restarts: Number(three) }
     else if (fact === 'running') seen.running = one as 'pod'
     else if (fact === 'cluster') {
       const written = line.trim().endsWith(' written')
@@ -134,7 +138,8 @@ function parseFacts(lines: readonly string[]): MemberObservation {
       const isLearner = three === 'learner'
       const healthy = four === 'healthy'
       const caughtUp = isLearner ? { caughtUp: healthy } : {}
-      members.push({ id: one, name: two === '-' ? '' : two, isLearner, healthy, ...caughtUp })
+      const answers = four !== 'away'
+      members.push({ id: one, name: two === '-' ? '' : two, isLearner, answers, healthy, ...caughtUp })
     } else if (fact === 'recorded') recorded = one === '-' ? [] : one.split(',')
     else if (fact === 'lost') seen.lostMemberIds = one.split(',')
     else if (fact === 'sign') signs.push(text)
@@ -147,6 +152,7 @@ function parseFacts(lines: readonly string[]): MemberObservation {
     ...seen,
     signsOfFormation: signs,
     recordedMemberIds: recorded ?? members.map(({ id }) => id),
+    ...(stalled ? { stalled } : {}),
     ...(cluster ? { cluster: { ...cluster, members } } : {}),
   }
 }

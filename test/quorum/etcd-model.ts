@@ -176,6 +176,7 @@ export function viewOf(
         id: member.id,
         name: member.named ? member.seat : '',
         isLearner: member.learner,
+        answers: running.some((one) => one.memberId === member.id),
         healthy,
         ...(member.learner ? { caughtUp: healthy } : {}),
       }

@@ -5,7 +5,7 @@ import { localPaths, readClusterRecord } from '../../../src/clouds/local/records
 import { HoldfastError } from '../../../src/errors.ts'
 import { silent } from '../../../src/events.ts'
 import { endpoint, group, network, step, until, volume } from './bench.ts'
-import { bench, benchForEach, carryOut, machines, only, running } from './each-bench.ts'
+import { bench, benchForEach, carryOut, only, running } from './each-bench.ts'
 
 benchForEach()
 

@@ -5,7 +5,7 @@ import { localPaths } from '../../../src/clouds/local/records.ts'
 import { sweepVolumes } from '../../../src/clouds/local/volume.ts'
 import { HoldfastError } from '../../../src/errors.ts'
 import { endpoint, group, network, step, until, volume } from './bench.ts'
-import { bench, benchForEach, carryOut, machines, running } from './each-bench.ts'
+import { bench, benchForEach, carryOut } from './each-bench.ts'
 
 benchForEach()
 

@@ -1,0 +1,74 @@
+import { get } from 'node:http'
+import { text } from 'node:stream/consumers'
+import { ports } from '../constants.ts'
+import type { MemberObservation } from '../quorum/member.ts'
+import type { EtcdName } from '../spec/types.ts'
+
+const answerTimeoutMs = 1_000
+
+/** How far a member has come, by its own process; told without consensus. */
+export interface Progress {
+  /** Entries of the log that it has applied. */
+  applied: number
+  /** Whether the leader is sending it a snapshot, for which nothing is applied for minutes. */
+  receives: boolean
+}
+
+export interface StallWatch {
+  /** Called at each look. Undefined for a member that serves, is on its way, or has nobody to follow. */
+  look(seen: { healthy: boolean; quorum: boolean }): Promise<MemberObservation['stalled']>
+  /** The process was just ended; it gets more time than before. */
+  restarted(): void
+}
+
+/** Watches one member that runs as a pod. `progress` says nothing while it loads its data, or hangs. */
+export function watchStall(
+  progress: () => Promise<Progress | undefined>,
+  now: () => number = Date.now,
+): StallWatch {
+  let restarts = 0
+  let still: { sinceMs: number; applied: number } | undefined
+  return {
+    async look({ healthy, quorum }) {
+      if (healthy) restarts = 0
+      const found = healthy || !quorum ? undefined : await progress()
+      if (!found || found.receives) still = undefined
+      else if (still?.applied !== found.applied) still = { sinceMs: now(), applied: found.applied }
+      return still && { ms: now() - still.sinceMs, restarts }
+    },
+    restarted() {
+      restarts += 1
+      still = undefined
+    },
+  }
+}
+
+/** From the member's own metrics, which it serves as soon as its data is loaded. */
+export async function progressOf(etcd: EtcdName): Promise<Progress | undefined> {
+  const url = `http://127.0.0.1:${ports.etcd[etcd].metrics}/metrics`
+  try {
+    return parseProgress(await ask(url))
+  } catch {
+    return undefined
+  }
+}
+
+function ask(url: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    get(url, { signal: AbortSignal.timeout(answerTimeoutMs) }, (answer) => {
+      text(answer).then(resolve, reject)
+    }).on('error', reject)
+  })
+}
+
+/** Names: etcd server/etcdserver/metrics.go, server/etcdserver/api/rafthttp/metrics.go. Pure. */
+export function parseProgress(metrics: string): Progress | undefined {
+  const values = (name: string): number[] =>
+    metrics
+      .split('\n')
+      .filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
+      .map((line) => Number(line.slice(line.lastIndexOf(' ') + 1)))
+  const [applied] = values('etcd_server_proposals_applied_total')
+  if (applied === undefined) return undefined
+  return { applied, receives: values('etcd_network_snapshot_receive_inflights_total').some((one) => one > 0) }
+}

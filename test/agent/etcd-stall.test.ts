@@ -1,0 +1,82 @@
+import { expect, test } from 'vitest'
+import { type Progress, parseProgress, watchStall } from '../../src/agent/etcd-stall.ts'
+
+/** A member that can be looked at, second by second. */
+function member() {
+  let nowMs = 0
+  let progress: Progress | undefined = { applied: 7, receives: false }
+  const watch = watchStall(
+    async () => progress,
+    () => nowMs,
+  )
+  const look = (seconds: number, seen = { healthy: false, quorum: true }) => {
+    nowMs = seconds * 1000
+    return watch.look(seen)
+  }
+  return {
+    look,
+    restarted: watch.restarted,
+    says(said: Progress | undefined) {
+      progress = said
+    },
+  }
+}
+
+test('a member that serves nothing and applies nothing is stalled since it was first seen so', async () => {
+  const { look } = member()
+
+  expect(await look(10)).toEqual({ ms: 0, restarts: 0 })
+  expect(await look(45)).toEqual({ ms: 35_000, restarts: 0 })
+})
+
+test.each<[string, Parameters<ReturnType<typeof member>['look']>[1], Progress | undefined]>([
+  ['serves', { healthy: true, quorum: true }, { applied: 7, receives: false }],
+  ['has nobody to follow', { healthy: false, quorum: false }, { applied: 7, receives: false }],
+  ['loads its data, or hangs', undefined, undefined],
+  ['receives a snapshot', undefined, { applied: 7, receives: true }],
+])('one that %s is not stalled, and time counts from anew', async (_, seen, said) => {
+  const { look, says } = member()
+  await look(0)
+  says(said)
+
+  expect(await look(60, seen)).toBeUndefined()
+
+  says({ applied: 7, receives: false })
+  expect(await look(61)).toEqual({ ms: 0, restarts: 0 })
+})
+
+test('one that comes further is on its way', async () => {
+  const { look, says } = member()
+  await look(0)
+  says({ applied: 8, receives: false })
+
+  expect(await look(60)).toEqual({ ms: 0, restarts: 0 })
+})
+
+test('restarts count until it serves again', async () => {
+  const { look, restarted } = member()
+  await look(0)
+  restarted()
+  await look(40)
+  restarted()
+
+  expect(await look(80)).toEqual({ ms: 0, restarts: 2 })
+  expect(await look(90)).toEqual({ ms: 10_000, restarts: 2 })
+
+  await look(95, { healthy: true, quorum: true })
+  expect(await look(96)).toEqual({ ms: 0, restarts: 0 })
+})
+
+test('progress is read from what etcd says about itself', () => {
+  const metrics = [
+    '# TYPE etcd_server_proposals_applied_total gauge',
+    'etcd_server_proposals_applied_total 12345',
+    'etcd_network_snapshot_receive_inflights_total{From="8e9e05c52164694d"} 0',
+  ]
+
+  expect(parseProgress(metrics.join('\n'))).toEqual({ applied: 12345, receives: false })
+  const receiving = metrics.join('\n').replace('"} 0', '"} 1')
+  expect(parseProgress(receiving)).toEqual({ applied: 12345, receives: true })
+  expect(parseProgress('')).toBeUndefined()
+  expect(parseProgress('etcd_server_proposals_applied_total 1.2345e+06')?.applied).toBe(1_234_500)
+})
