@@ -10,11 +10,12 @@ import {
   type MasterFacts,
   renderInitConfiguration,
 } from '../controlplane/kubeadm-config.ts'
+import { writeDurably } from '../durable-file.ts'
 import { HoldfastError, messageOf } from '../errors.ts'
 import type { ClusterPki } from '../pki/cluster-pki.ts'
 import { command } from './command.ts'
 import { folders } from './context.ts'
-import { readIfThere, writeDurably, writeIfChanged } from './files.ts'
+import { readIfThere, writeIfChanged } from './files.ts'
 import { isComplete, isUsable, removeHalfWritten } from './kubeadm-files.ts'
 
 export const kubeadmConfig = '/etc/holdfast/kubeadm.yaml'

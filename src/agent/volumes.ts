@@ -1,14 +1,15 @@
 import { mkdir, readdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Volume } from '../clouds/cloud.ts'
+import { writeDurably } from '../durable-file.ts'
 import { HoldfastError, isErrno, messageOf } from '../errors.ts'
-import { syncFolder } from '../folders.ts'
+import { syncPath } from '../folders.ts'
 import type { Disk } from '../quorum/member.ts'
 import type { MemberRecord, Stamp } from '../quorum/records.ts'
 import type { EtcdName } from '../spec/types.ts'
 import { command } from './command.ts'
 import { type AgentContext, folders } from './context.ts'
-import { readIfThere, writeDurably } from './files.ts'
+import { readIfThere } from './files.ts'
 import { beginFormatting, endFormatting, format, hasFileSystem } from './volume-format.ts'
 
 export const mountPoint = (etcd: EtcdName): string => join(folders.volumes, etcd)
@@ -116,7 +117,7 @@ const isOurs = (name: string): boolean =>
 export async function stampDisk(etcd: EtcdName, stamp: Stamp): Promise<void> {
   await writeDurably(stampFile(etcd), `${JSON.stringify(stamp, null, 2)}\n`)
   await mkdir(dataDir(etcd, stamp), { recursive: true, mode: 0o700 })
-  await syncFolder(mountPoint(etcd))
+  await syncPath(mountPoint(etcd))
 }
 
 /**
@@ -131,6 +132,6 @@ export async function setAside(etcd: EtcdName, stamp: Stamp): Promise<string> {
   for (const name of [...names.filter((one) => one !== last), ...names.filter((one) => one === last)]) {
     await rename(join(mountPoint(etcd), name), join(target, name))
   }
-  await syncFolder(mountPoint(etcd))
+  await syncPath(mountPoint(etcd))
   return target
 }

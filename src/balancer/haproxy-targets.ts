@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { waitFor } from '../clouds/local/process.ts'
 import { ports } from '../constants.ts'
+import { writeDurably } from '../durable-file.ts'
 import { HoldfastError } from '../errors.ts'
-import { writeFileDurably } from '../hosts/local.ts'
 import { askHaproxy, type SlotState, slotStates } from './haproxy-admin.ts'
 import { assignSlots, type BalancerTarget, backend, balancerTimes, type SlotTable } from './render.ts'
 
@@ -16,7 +16,7 @@ export async function applyTargets(
   targets: readonly BalancerTarget[],
 ): Promise<void> {
   const table = assignSlots(await readSlots(folders.slots), targets)
-  await writeFileDurably(folders.slots, JSON.stringify(table))
+  await writeDurably(folders.slots, JSON.stringify(table))
   const states = await slotStates(folders.socket)
   const leaving = states.filter(
     ({ slot, state, address }) => state !== 'maint' && table[slot]?.address !== address,

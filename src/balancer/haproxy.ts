@@ -14,9 +14,9 @@ import {
 import { withHostLock } from '../clouds/local/process-lock.ts'
 import { localPaths } from '../clouds/local/records.ts'
 import { ports } from '../constants.ts'
+import { writeDurably } from '../durable-file.ts'
 import { HoldfastError, messageOf } from '../errors.ts'
 import type { Home } from '../home.ts'
-import { writeFileDurably } from '../hosts/local.ts'
 import { type SlotState, slotStates } from './haproxy-admin.ts'
 import { ensureHaproxyRoot, haproxyBinary, haproxySource } from './haproxy-root.ts'
 import {
@@ -86,9 +86,9 @@ export async function ensureBalancer(
       ),
     )
     const table = assignSlots(await readSlots(folders.slots), targets)
-    await writeFileDurably(folders.slots, JSON.stringify(table))
+    await writeDurably(folders.slots, JSON.stringify(table))
     const ids = { uid: unprivilegedId, gid: unprivilegedId }
-    await writeFileDurably(
+    await writeDurably(
       folders.config,
       renderHaproxy({ endpoint, apiserverPort: ports.apiserver, slots: table, adminSocket, ...ids }),
     )

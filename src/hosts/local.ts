@@ -1,9 +1,11 @@
 import { spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { chmod, copyFile, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, readFile, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { writeDurably } from '../durable-file.ts'
 import { messageOf } from '../errors.ts'
+import { syncPath } from '../folders.ts'
 import { type CommandResult, type Host, HostCommandError, type RunOptions } from './host.ts'
 
 const defaultTimeoutMs = 60_000
@@ -24,7 +26,7 @@ export function localHost(name = 'localhost'): Host {
       })
     },
     async writeFile(path, content, options = {}) {
-      await writeFileDurably(path, content, options.mode ?? 0o600)
+      await writeDurably(path, content, options.mode ?? 0o600)
     },
     async upload(localPath, remotePath, options = {}) {
       const temporary = `${remotePath}.${randomBytes(6).toString('hex')}.new`
@@ -39,36 +41,6 @@ export function localHost(name = 'localhost'): Host {
         throw failed(name, ['upload', localPath, remotePath], undefined, messageOf(error), [])
       }
     },
-  }
-}
-
-/** Writes a file so that after a kill at any moment there is either the old or the new one, whole. */
-export async function writeFileDurably(path: string, content: string, mode = 0o600): Promise<void> {
-  const temporary = `${path}.${randomBytes(6).toString('hex')}.new`
-  await mkdir(dirname(path), { recursive: true })
-  try {
-    const file = await open(temporary, 'wx', mode)
-    try {
-      await file.writeFile(content)
-      await file.chmod(mode)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    await rename(temporary, path)
-  } catch (error) {
-    await rm(temporary, { force: true })
-    throw error
-  }
-  await syncPath(dirname(path))
-}
-
-async function syncPath(path: string): Promise<void> {
-  const file = await open(path, 'r')
-  try {
-    await file.sync()
-  } finally {
-    await file.close()
   }
 }
 

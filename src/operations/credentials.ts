@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto'
-import { open, readFile, rename, rm, rmdir } from 'node:fs/promises'
+import { readFile, rm, rmdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { writeDurably } from '../durable-file.ts'
 import { HoldfastError, isErrno } from '../errors.ts'
 import { makeFolder } from '../folders.ts'
 import type { Home } from '../home.ts'
@@ -67,18 +67,10 @@ export async function forgetCredentials(home: Home, cluster: string): Promise<vo
   }
 }
 
-/** Atomic, readable by the owner only. */
+/** Readable by the owner only. */
 export async function writePrivate(file: string, text: string): Promise<void> {
   makeFolder(dirname(file))
-  const draft = `${file}.${randomBytes(6).toString('hex')}`
-  const handle = await open(draft, 'wx', 0o600)
-  try {
-    await handle.writeFile(text)
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-  await rename(draft, file)
+  await writeDurably(file, text)
 }
 
 export const clusterNotMade = (cluster: string) =>

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { copyFile, mkdir, open, rename, stat } from 'node:fs/promises'
+import { copyFile, mkdir, rename, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { localPaths } from '../clouds/local/records.ts'
 import { HoldfastError, messageOf } from '../errors.ts'
 import { asStep } from '../events.ts'
+import { syncPath } from '../folders.ts'
 import type { Host } from '../hosts/host.ts'
 import { readDeclared } from './declared.ts'
 import type { Operation } from './operation.ts'
@@ -77,8 +78,7 @@ async function keepArchive(operation: Operation, cluster: string, archive: strin
     await mkdir(folder, { recursive: true, mode: 0o700 })
     const draft = `${kept}.new`
     await copyFile(archive, draft)
-    const handle = await open(draft, 'r')
-    await handle.sync().finally(() => handle.close())
+    await syncPath(draft)
     await rename(draft, kept)
     return kept
   } catch (error) {

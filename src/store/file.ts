@@ -3,7 +3,7 @@ import { open, opendir, readdir, readFile, rename, rmdir, unlink } from 'node:fs
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { HoldfastError, isErrno } from '../errors.ts'
-import { folderFault, makeFolder, syncFolder } from '../folders.ts'
+import { folderFault, makeFolder, syncPath } from '../folders.ts'
 import { refusedToUser } from '../permission.ts'
 import { checkCondition } from './condition.ts'
 import { assertKey, isKey } from './keys.ts'
@@ -68,7 +68,7 @@ export function openFileStore(place: string): StateStore {
       await handle.close()
     }
     await rename(pending, path)
-    await syncFolder(dirname(path))
+    await syncPath(dirname(path))
   }
 
   const exclusively = async <T>(action: () => Promise<T>): Promise<T> => {
@@ -106,7 +106,7 @@ export function openFileStore(place: string): StateStore {
           if (found > floor)
             await replace(floorFile, { value: 'highest revision of a deleted key\n', revision: found })
           await unlink(fileOf(key))
-          await syncFolder(dirname(fileOf(key)))
+          await syncPath(dirname(fileOf(key)))
           await removeEmptyFolders(dirname(fileOf(key)), root)
         })
       })
@@ -161,7 +161,7 @@ async function makeSynced(path: string, upTo: string): Promise<void> {
   const first = makeFolder(path)
   if (first === undefined) return
   for (let folder = path; folder !== dirname(first) && folder !== '/'; folder = dirname(folder)) {
-    await syncFolder(dirname(folder))
+    await syncPath(dirname(folder))
     if (folder === upTo) break
   }
 }

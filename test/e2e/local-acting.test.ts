@@ -15,13 +15,7 @@ import { deleteNetwork } from '../../src/clouds/local/network.ts'
 import type { LocalCluster, LocalMachine, LocalVolume, MachineAssets } from '../../src/clouds/local/parts.ts'
 import { waitFor } from '../../src/clouds/local/process.ts'
 import { localPaths } from '../../src/clouds/local/records.ts'
-import {
-  attachments,
-  attachVolume,
-  createVolume,
-  deleteVolume,
-  detachVolume,
-} from '../../src/clouds/local/volume.ts'
+import { attachments, attachVolume, createVolume, deleteVolume } from '../../src/clouds/local/volume.ts'
 import { kubernetes } from '../../src/constants.ts'
 import type { Home } from '../../src/home.ts'
 import { nspawnHost } from '../../src/hosts/nspawn.ts'
@@ -300,7 +294,6 @@ describe('volumes and machines that die', () => {
       await killMachine(home, machine)
       await removeMachine(home, machine)
     }
-    await detachVolume(home, volume)
     await deleteVolume(home, volume)
     await deleteNetwork(home, cluster)
 

@@ -8,7 +8,6 @@ import {
   attachVolume,
   createVolume,
   deleteVolume,
-  detachVolume,
   mountsDevice,
   sweepVolumes,
   volumeFile,
@@ -107,7 +106,7 @@ describe.skipIf(!possible)('a real loop device', () => {
     await new Promise((resolve) => holder.stdout.once('data', resolve))
 
     expect(await isFree(one)).toBe(false)
-    await expect(detachVolume(home, volume)).rejects.toMatchObject({ code: 'volume-busy' })
+    await expect(deleteVolume(home, volume)).rejects.toMatchObject({ code: 'volume-busy' })
     expect(await loopOf(file)).toEqual(one)
 
     process.kill(-(holder.pid ?? 0), 'SIGKILL')

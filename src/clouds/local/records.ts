@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto'
-import { chmod, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { writeDurably } from '../../durable-file.ts'
 import { HoldfastError, isErrno, messageOf } from '../../errors.ts'
-import { syncFolder } from '../../folders.ts'
+import { syncPath } from '../../folders.ts'
 import type { Home } from '../../home.ts'
 import type { LocalCluster, LocalMachine, LocalVolume } from './parts.ts'
 
@@ -71,23 +71,13 @@ export const readClusterRecord = (home: Pick<Home, 'dir'>, name: string): Promis
 
 /** Atomic and lasting: after a kill at any moment the file is whole, old or new. Mode 0600. */
 export async function writeRecord(path: string, value: unknown): Promise<void> {
-  const folder = dirname(path)
-  await mkdir(folder, { recursive: true, mode: 0o700 })
-  const draft = `${path}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`
-  const handle = await open(draft, 'wx', 0o600)
-  try {
-    await handle.writeFile(`${JSON.stringify(value, undefined, 2)}\n`)
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-  await rename(draft, path)
-  await syncFolder(folder)
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  await writeDurably(path, `${JSON.stringify(value, undefined, 2)}\n`)
 }
 
 export async function removeRecord(path: string): Promise<void> {
   await rm(path, { force: true })
-  await syncFolder(dirname(path)).catch((error: unknown) => {
+  await syncPath(dirname(path)).catch((error: unknown) => {
     if (!isErrno(error, 'ENOENT')) throw error
   })
 }

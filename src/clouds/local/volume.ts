@@ -2,7 +2,7 @@ import type { Stats } from 'node:fs'
 import { lstat, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { HoldfastError, isErrno } from '../../errors.ts'
-import { syncFolder } from '../../folders.ts'
+import { syncPath } from '../../folders.ts'
 import type { Home } from '../../home.ts'
 import { localHost } from '../../hosts/local.ts'
 import { findMachines, initPid } from './machine.ts'
@@ -41,7 +41,7 @@ export async function createVolume(home: Pick<Home, 'dir'>, volume: LocalVolume)
     await file.close()
   }
   await rename(draft, path)
-  await syncFolder(folder)
+  await syncPath(folder)
 }
 
 /** Has the volume its data? Where that cannot be seen it is an error, never a no. */
@@ -120,16 +120,9 @@ export async function attachments(
 }
 
 /**
- * Takes a volume from a machine that is dead. Never by force.
+ * Takes the volume from a machine that is dead, never by force, and marks the data for deletion in a way
+ * that lasts: whoever finds the mark may delete it. Idempotent.
  * @throws HoldfastError `volume-busy` while a machine lives that has it, or it stays mounted.
- */
-export async function detachVolume(home: Home, volume: LocalVolume): Promise<void> {
-  await withHostLock(lockName(home, volume), () => detach(home, volume))
-}
-
-/**
- * Detaches, and marks the data for deletion in a way that lasts: whoever finds the mark may delete it.
- * Idempotent.
  */
 export async function condemnVolume(home: Home, volume: LocalVolume): Promise<void> {
   await withHostLock(lockName(home, volume), async () => {
@@ -137,7 +130,7 @@ export async function condemnVolume(home: Home, volume: LocalVolume): Promise<vo
     const file = volumeFile(home, volume)
     if (!(await statIfThere(file))) return
     await rename(file, `${file}${condemned}`)
-    await syncFolder(localPaths(home).volumes(volume.cluster))
+    await syncPath(localPaths(home).volumes(volume.cluster))
   })
 }
 
