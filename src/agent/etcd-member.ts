@@ -13,7 +13,7 @@ const idlePauseMs = 4_000
 
 /** One etcd member of this machine's seat: observe, decide, act, for ever. */
 export interface EtcdMemberLoop {
-  /** True from the moment that the member has voted in a formed cluster since this agent started. */
+  /** True from the moment that the member has voted in a formed cluster, until this agent ends it. */
   readonly votes: boolean
   /** The last step, for the heartbeat. */
   readonly last: MemberStep | undefined
@@ -39,6 +39,8 @@ export function runEtcdMember(at: EtcdSeat, ready: Promise<void>): EtcdMemberLoo
     const { running, cluster } = seen.observation
     // An apiserver that finds no member gives up after 20 s, and looks seldom until then.
     if (running === 'pod' && isVoter(seen)) votes = true
+    // The apiserver beside it ends with it.
+    if (step.do === 'set-aside' || step.do === 'restart') votes = false
     if (step.do === 'idle') return running === 'pod' && cluster !== undefined && votes
     if (step.do !== 'wait' && step.do !== 'refuse' && step.do !== 'stop')
       await actOn(at, observer, step, seen)

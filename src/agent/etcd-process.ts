@@ -1,18 +1,15 @@
-import { access, rm } from 'node:fs/promises'
-import { hostname } from 'node:os'
-import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { HoldfastError } from '../errors.ts'
+import { access } from 'node:fs/promises'
 import { type MemberFlags, memberFlags } from '../etcd/member-flags.ts'
-import { podFile, renderEtcdPod } from '../etcd/static-pod.ts'
+import { podName, renderEtcdPod } from '../etcd/static-pod.ts'
 import type { EtcdName } from '../spec/types.ts'
 import { command } from './command.ts'
 import { folders } from './context.ts'
 import { readIfThere, writeIfChanged } from './files.ts'
+import { endStaticPod, manifestOf } from './static-pod.ts'
 
 const foundingUnit = (etcd: EtcdName): string => `holdfast-found-${etcd}`
 const unitFile = (etcd: EtcdName): string => `/run/systemd/transient/${foundingUnit(etcd)}.service`
-const manifest = (etcd: EtcdName): string => join(folders.manifests, podFile(etcd))
+const manifest = (etcd: EtcdName): string => manifestOf(podName(etcd))
 
 /** How etcd runs here: decided by what is there, so that a restarted agent knows it too. */
 export async function runningAs(etcd: EtcdName): Promise<'no' | 'founding' | 'pod'> {
@@ -68,40 +65,12 @@ export async function startPod(member: MemberFlags, image: string, hostDataDir: 
 }
 
 /**
- * Takes the manifest away and waits for the real end, at most `timeoutMs`: a pod that crashes again and
- * again has no process in between, but its sandbox runs. kubelet ignores removed manifests until it has
- * seen an apiserver once, so it is restarted after half of that time.
+ * Ends the member and, before `main`, the apiserver beside it: without its etcd that answers nothing for a
+ * minute at a time, kubelet asks it before it starts or forgets any static pod, and so etcd would wait for itself.
+ * @throws HoldfastError `static-pod-not-ended`
  */
-export async function stopEtcd(etcd: EtcdName, timeoutMs = 60_000): Promise<void> {
+export async function stopEtcd(etcd: EtcdName): Promise<void> {
   await stopFounding(etcd)
-  await rm(manifest(etcd), { force: true })
-  const started = Date.now()
-  let restarted = false
-  while (await podRuns(etcd)) {
-    const waited = Date.now() - started
-    if (waited > timeoutMs) {
-      throw new HoldfastError(
-        'etcd-not-ended',
-        `etcd ${etcd} still runs ${timeoutMs / 1000} s after its manifest was taken away`,
-      )
-    }
-    if (!restarted && waited > timeoutMs / 2) {
-      restarted = true
-      await command('systemctl', ['restart', 'kubelet'])
-    }
-    await sleep(300)
-  }
-}
-
-/** Whether any container of the member's pod runs, its sandbox included, as containerd sees it. */
-async function podRuns(etcd: EtcdName): Promise<boolean> {
-  const ctr = (...args: string[]): Promise<string> => command('ctr', ['--namespace', 'k8s.io', ...args])
-  const words = (text: string): string[] => text.split('\n').filter((line) => line !== '')
-  const name = `etcd-${etcd}-${hostname()}`
-  const containers = words(
-    await ctr('containers', 'list', '--quiet', `labels."io.kubernetes.pod.name"==${name}`),
-  )
-  if (containers.length === 0) return false
-  const running = new Set(words(await ctr('tasks', 'list', '--quiet')))
-  return containers.some((id) => running.has(id))
+  if (etcd === 'main') await endStaticPod('kube-apiserver', { kill: true })
+  await endStaticPod(podName(etcd))
 }

@@ -17,6 +17,7 @@ import { command } from './command.ts'
 import { folders } from './context.ts'
 import { readIfThere, writeIfChanged } from './files.ts'
 import { isComplete, isUsable, removeHalfWritten } from './kubeadm-files.ts'
+import { manifestOf } from './static-pod.ts'
 
 export const kubeadmConfig = '/etc/holdfast/kubeadm.yaml'
 export const adminConf = '/etc/kubernetes/admin.conf'
@@ -161,13 +162,13 @@ const renderManifests = (): Promise<string> =>
 
 async function startStaticPod(component: string): Promise<void> {
   const manifest = await readFile(join(rendered, `${component}.yaml`), 'utf8')
-  await writeIfChanged(join(folders.manifests, `${component}.yaml`), manifest)
+  await writeIfChanged(manifestOf(component), manifest)
 }
 
-/** Returns once it is ready. */
+/** Returns once it is ready, or fails after half a minute: its manifest may have been taken away again. */
 export async function startApiserver(address: string, progress: (reason: string) => void): Promise<void> {
   await startStaticPod('kube-apiserver')
-  await waitForApiserver(address, { enough: 'ready', timeoutMs: 300_000, progress })
+  await waitForApiserver(address, { enough: 'ready', timeoutMs: 30_000, progress })
 }
 
 /** The two that need an apiserver: started sooner they would only take the processors from it. */

@@ -46,15 +46,20 @@ export async function runMaster(context: AgentContext, tell: (seat: string) => v
   const prepare = async () =>
     startKubelet(await nodeFacts(context), (reason) => context.say('kubelet', reason))
   await until(context, 'kubelet', prepare, longestPauseMs)
-  await until(context, 'control plane', async () => {
+  const votes = async (): Promise<void> => {
     // An apiserver is of use without `events`, so that is not waited for.
     if (!main.votes) throw new Error('it starts once the member of etcd main of this seat votes')
-  })
+  }
+  await until(context, 'control plane', votes)
   const turn = await takeTurn(context)
   await turn.forApiserver()
-  await until(context, 'control plane', () =>
-    startApiserver(context.identity.address, (reason) => context.say('control plane', reason)),
-  )
+  const apiserver = () =>
+    until(context, 'control plane', async () => {
+      await votes()
+      await startApiserver(context.identity.address, (reason) => context.say('control plane', reason))
+    })
+  await apiserver()
+  void keepApiserver(main, apiserver)
 
   const { api, nodes } = keepOwnNode(context, adminConf)
   void until(context, 'controllers', async () => {
@@ -68,6 +73,14 @@ export async function runMaster(context: AgentContext, tell: (seat: string) => v
       throw new Error('the cluster-wide phases are not done yet')
     await dropSuperAdmin()
   })
+}
+
+/** A member that has to be ended takes its apiserver with it: that starts again when the member votes again. */
+async function keepApiserver(main: EtcdMemberLoop, start: () => Promise<void>): Promise<never> {
+  for (;;) {
+    await sleep(retryMs)
+    if (!main.votes) await start()
+  }
 }
 
 /** Repeats until it succeeds, telling what it waits for; up to `longestMs` later each time. */

@@ -2,7 +2,8 @@ import { ports } from '../constants.ts'
 import type { EtcdName } from '../spec/types.ts'
 import { type MemberFlags, memberFlags } from './member-flags.ts'
 
-export const podFile = (etcd: EtcdName): string => `etcd-${etcd}.yaml`
+/** Without the node's name, which kubelet adds. */
+export const podName = (etcd: EtcdName): string => `etcd-${etcd}`
 
 export interface EtcdPod {
   image: string
@@ -22,9 +23,9 @@ export function renderEtcdPod(pod: EtcdPod): string {
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: {
-      name: `etcd-${etcd}`,
+      name: podName(etcd),
       namespace: 'kube-system',
-      labels: { component: `etcd-${etcd}`, tier: 'control-plane' },
+      labels: { component: podName(etcd), tier: 'control-plane' },
     },
     spec: {
       hostNetwork: true,

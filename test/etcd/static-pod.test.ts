@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { ports } from '../../src/constants.ts'
 import { type MemberFlags, memberFlags } from '../../src/etcd/member-flags.ts'
-import { podFile, renderEtcdPod } from '../../src/etcd/static-pod.ts'
+import { podName, renderEtcdPod } from '../../src/etcd/static-pod.ts'
 
 const member = (change: Partial<MemberFlags> = {}): MemberFlags => ({
   cluster: 'demo',
@@ -116,6 +116,6 @@ describe('the static pod', () => {
     for (const probe of ['livenessProbe', 'readinessProbe', 'startupProbe']) {
       expect(container[probe].httpGet).toMatchObject({ host: '127.0.0.1', port: ports.etcd[etcd].metrics })
     }
-    expect(podOf(etcd).metadata.name).toBe(podFile(etcd).replace('.yaml', ''))
+    expect(podOf(etcd).metadata.name).toBe(podName(etcd))
   })
 })
