@@ -70,6 +70,21 @@ describe('groups keep their size', () => {
     expect(tooSoon).toBe(1)
   })
 
+  test('why they cannot be looked for is said once, not each second', async () => {
+    await bench.start()
+    const said = (): string => bench.reports.join('\n')
+    bench.world.sessionsFault = 'no socket'
+    await carryOut(network, endpoint, group('m', 'master', ['a'], 1))
+    for (let looks = 1; looks <= 3; looks++) {
+      await until('a look', () => bench.world.sessionLooks === looks)
+      bench.clock.now += 1_000
+    }
+    bench.world.sessionsFault = 'another fault'
+    await until('the new fault is said', () => said().includes('another fault'))
+
+    expect(said().match(/no socket/g)).toHaveLength(1)
+  })
+
   test('machines that die at once make the group wait, and observe says why', async () => {
     bench.world.failStarts = 1_000
     await bench.start()

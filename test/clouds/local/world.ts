@@ -23,6 +23,8 @@ export interface World {
   log: string[]
   /** How often somebody looked for sessions through dead masters. */
   sessionLooks: number
+  /** Why each such look fails. */
+  sessionsFault: string | undefined
   /** Broken rules; empty in a right world. */
   violations: string[]
   /** Makes the next starts fail. */
@@ -65,6 +67,7 @@ export function imagineWorld(): World {
     balancers: new Map(),
     log: [],
     sessionLooks: 0,
+    sessionsFault: undefined,
     violations: [],
     failStarts: 0,
     powerCut: (id) => stop(id),
@@ -201,6 +204,7 @@ export function imagineWorld(): World {
     },
     async closeDeadSessions() {
       world.sessionLooks += 1
+      if (world.sessionsFault) throw new Error(world.sessionsFault)
     },
     async stopBalancer(_home, cluster) {
       world.balancers.delete(cluster.name)
