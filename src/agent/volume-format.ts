@@ -8,23 +8,33 @@ const lookBytes = 1024 * 1024
 const markBytes = 64 * 1024
 const nothingFound = 2
 
+/** A block device and its size, which only the kernel knows. */
+export interface BlockDevice {
+  path: string
+  sizeBytes: number
+}
+
+export async function blockDevice(path: string): Promise<BlockDevice> {
+  return { path, sizeBytes: Number(await command('blockdev', ['--getsize64', path])) }
+}
+
 /**
  * Whether our kind of file system is on the device. mkfs.ext4 writes what it is known by last, so it is whole.
  * @throws HoldfastError `volume-foreign` for anything else that is known, `volume-unreadable` when that cannot
  * be told: only a look that found nothing says that there is nothing.
  */
-export async function hasFileSystem(device: string): Promise<boolean> {
+export async function hasFileSystem({ path }: BlockDevice): Promise<boolean> {
   try {
-    const args = ['-p', '-o', 'value', '-s', 'TYPE', '-s', 'PTTYPE', device]
+    const args = ['-p', '-o', 'value', '-s', 'TYPE', '-s', 'PTTYPE', path]
     const found = (await command('blkid', args)).trim().split('\n').join(', ')
     if (found === 'ext4') return true
-    throw new HoldfastError('volume-foreign', `${device} holds ${found || 'something'} that is not ours`)
+    throw new HoldfastError('volume-foreign', `${path} holds ${found || 'something'} that is not ours`)
   } catch (error) {
     if (!(error instanceof HostCommandError)) throw error
     if (error.exitStatus === nothingFound) return false
     throw new HoldfastError(
       'volume-unreadable',
-      `what is on ${device} cannot be told, so it is not touched: ${messageOf(error)}`,
+      `what is on ${path} cannot be told, so it is not touched: ${messageOf(error)}`,
       { cause: error, remedy: 'Look at the device with `wipefs --no-act` and at the kernel’s log.' },
     )
   }
@@ -35,50 +45,47 @@ export async function hasFileSystem(device: string): Promise<boolean> {
  * behind is no file system and not blank either. With `whole` all of it has to be zero, else the first MiB.
  * @throws HoldfastError `volume-foreign`
  */
-export async function beginFormatting(device: string, volumeId: string, whole: boolean): Promise<void> {
+export async function beginFormatting(device: BlockDevice, volumeId: string, whole: boolean): Promise<void> {
   if (await isMarked(device, volumeId)) return
   await assertBlank(device, whole ? Number.POSITIVE_INFINITY : lookBytes)
   await write(device, markOf(volumeId))
 }
 
 /** Only after `beginFormatting`. */
-export async function format(device: string): Promise<void> {
+export async function format(device: BlockDevice): Promise<void> {
   const options = ['-q', '-m', '0', '-E', 'nodiscard,lazy_itable_init=1,lazy_journal_init=1']
-  await command('mkfs.ext4', [...options, device, `${Math.floor((await markAt(device)) / 1024)}k`])
+  await command('mkfs.ext4', [...options, device.path, `${Math.floor(markAt(device) / 1024)}k`])
 }
 
 /** Takes the mark away. Before each mount: from then on somebody's data may be there. */
-export async function endFormatting(device: string, volumeId: string): Promise<void> {
+export async function endFormatting(device: BlockDevice, volumeId: string): Promise<void> {
   if (await isMarked(device, volumeId)) await write(device, Buffer.alloc(markOf(volumeId).length))
 }
 
 const markOf = (volumeId: string): Buffer => Buffer.from(`holdfast is formatting ${volumeId}\n`)
 
-const markAt = async (device: string): Promise<number> =>
-  Number(await command('blockdev', ['--getsize64', device])) - markBytes
+const markAt = ({ sizeBytes }: BlockDevice): number => sizeBytes - markBytes
 
-async function isMarked(device: string, volumeId: string): Promise<boolean> {
+async function isMarked(device: BlockDevice, volumeId: string): Promise<boolean> {
   const mark = markOf(volumeId)
   const found = Buffer.alloc(mark.length)
-  const at = await markAt(device)
-  await withDevice(device, 'r', (file) => file.read(found, 0, found.length, at))
+  await withDevice(device, 'r', (file) => file.read(found, 0, found.length, markAt(device)))
   return found.equals(mark)
 }
 
-async function write(device: string, mark: Buffer): Promise<void> {
-  const at = await markAt(device)
+async function write(device: BlockDevice, mark: Buffer): Promise<void> {
   await withDevice(device, 'r+', async (file) => {
-    await file.write(mark, 0, mark.length, at)
+    await file.write(mark, 0, mark.length, markAt(device))
     await file.sync()
   })
 }
 
 async function withDevice<T>(
-  device: string,
+  { path }: BlockDevice,
   flags: 'r' | 'r+',
   action: (file: FileHandle) => Promise<T>,
 ): Promise<T> {
-  const file = await open(device, flags)
+  const file = await open(path, flags)
   try {
     return await action(file)
   } finally {
@@ -86,7 +93,7 @@ async function withDevice<T>(
   }
 }
 
-async function assertBlank(device: string, bytes: number): Promise<void> {
+async function assertBlank(device: BlockDevice, bytes: number): Promise<void> {
   const buffer = Buffer.alloc(lookBytes)
   const zeros = Buffer.alloc(lookBytes)
   await withDevice(device, 'r', async (file) => {
@@ -96,7 +103,7 @@ async function assertBlank(device: string, bytes: number): Promise<void> {
       if (buffer.compare(zeros, 0, bytesRead, 0, bytesRead) !== 0) {
         throw new HoldfastError(
           'volume-foreign',
-          `${device} is not empty and holds no file system: it is not touched`,
+          `${device.path} is not empty and holds no file system: it is not touched`,
         )
       }
     }

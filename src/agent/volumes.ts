@@ -10,7 +10,7 @@ import type { EtcdName } from '../spec/types.ts'
 import { command } from './command.ts'
 import { type AgentContext, folders } from './context.ts'
 import { readIfThere } from './files.ts'
-import { beginFormatting, endFormatting, format, hasFileSystem } from './volume-format.ts'
+import { beginFormatting, blockDevice, endFormatting, format, hasFileSystem } from './volume-format.ts'
 
 export const mountPoint = (etcd: EtcdName): string => join(folders.volumes, etcd)
 export const stampFile = (etcd: EtcdName): string => join(mountPoint(etcd), 'holdfast.json')
@@ -35,7 +35,7 @@ export async function mountVolume(
   if (mounted) return { volumeId: mounted.replace('/dev/holdfast-', '') }
   try {
     const volume = await chooseVolume(context, seat, etcd, record)
-    const { device } = await context.surroundings.attach(volume.id)
+    const device = await blockDevice((await context.surroundings.attach(volume.id)).device)
     if (!(await hasFileSystem(device))) {
       const recorded = record.volumeId === volume.id
       // A volume that held data and seems blank may still be wanted by somebody, unless all of it is zero.
@@ -45,7 +45,7 @@ export async function mountVolume(
     }
     await endFormatting(device, volume.id)
     await mkdir(mountPoint(etcd), { recursive: true, mode: 0o700 })
-    await command('mount', ['-t', 'ext4', '-o', 'noatime', device, mountPoint(etcd)])
+    await command('mount', ['-t', 'ext4', '-o', 'noatime', device.path, mountPoint(etcd)])
     return { volumeId: volume.id }
   } catch (error) {
     return { waiting: `volume for etcd ${etcd}: ${messageOf(error)}` }

@@ -3,7 +3,14 @@ import { mkdtemp, open, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { beginFormatting, endFormatting, format, hasFileSystem } from '../../src/agent/volume-format.ts'
+import {
+  type BlockDevice,
+  beginFormatting,
+  blockDevice,
+  endFormatting,
+  format,
+  hasFileSystem,
+} from '../../src/agent/volume-format.ts'
 import { ensureLoop } from '../../src/clouds/local/volume-loop.ts'
 import { localHost } from '../../src/hosts/local.ts'
 
@@ -13,26 +20,26 @@ const host = localHost()
 
 describe.skipIf(!possible)('a volume on a real device', () => {
   let folder: string
-  let device: string
+  let device: BlockDevice
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'hf-format-'))
     const file = await open(join(folder, 'volume.img'), 'w')
     await file.truncate(sizeBytes)
     await file.close()
-    device = (await ensureLoop(join(folder, 'volume.img'))).path
+    device = await blockDevice((await ensureLoop(join(folder, 'volume.img'))).path)
   })
   afterEach(async () => {
-    await host.run(['losetup', '--detach', device])
+    await host.run(['losetup', '--detach', device.path])
     await rm(folder, { recursive: true })
   })
 
   async function put(at: number, bytes: string | Buffer): Promise<void> {
-    const file = await open(device, 'r+')
+    const file = await open(device.path, 'r+')
     await file.write(Buffer.from(bytes), 0, bytes.length, at)
     await file.sync()
     await file.close()
   }
-  const content = async (): Promise<Buffer> => readFile(device)
+  const content = async (): Promise<Buffer> => readFile(device.path)
   /** As the agent does it. */
   async function formatted(whole = false): Promise<void> {
     if (!(await hasFileSystem(device))) {
@@ -50,7 +57,7 @@ describe.skipIf(!possible)('a volume on a real device', () => {
       '-c',
       script,
       'sh',
-      device,
+      device.path,
       `${folder}/mnt`,
     ])
     return stdout.trim()
