@@ -17,6 +17,11 @@ export interface ProcessLock {
   run<T>(action: () => Promise<T>): Promise<T>
 }
 
+/** The tokens that this process has right now: one under its name that it has not is left over, as a dead one's. */
+const heldHere = new Set<string>()
+const giveBackEveryMs = 1_000
+const giveBackTries = 3_600
+
 /** One queue for each folder: within a process nobody needs to poll. */
 const queues = new Map<string, Promise<unknown>>()
 
@@ -28,7 +33,8 @@ export function processLock(folder: string, options: { timeoutMs?: number } = {}
     try {
       return await action()
     } finally {
-      await rename(join(folder, token), join(folder, 'free'))
+      heldHere.delete(token)
+      await giveBack(folder, token)
     }
   }
   return {
@@ -44,6 +50,26 @@ export function processLock(folder: string, options: { timeoutMs?: number } = {}
   }
 }
 
+/** A folder that went away with the token in it may come back, and others wait for it while this process lives. */
+async function giveBack(folder: string, token: string): Promise<void> {
+  try {
+    await rename(join(folder, token), join(folder, 'free'))
+  } catch (error) {
+    void giveBackLater(folder, token)
+    throw error
+  }
+}
+
+async function giveBackLater(folder: string, token: string): Promise<void> {
+  for (let tries = 0; tries < giveBackTries; tries++) {
+    await sleep(giveBackEveryMs, undefined, { ref: false })
+    const now = await currentToken(folder).catch(() => undefined)
+    if (now === undefined) continue
+    if (now === token) await rename(join(folder, token), join(folder, 'free')).catch(() => {})
+    return
+  }
+}
+
 async function take(folder: string, timeoutMs: number): Promise<string> {
   const mine = await ownToken()
   const until = Date.now() + timeoutMs
@@ -54,10 +80,12 @@ async function take(folder: string, timeoutMs: number): Promise<string> {
       continue
     }
     if (token === 'free' || !(await holderIsAlive(folder, token))) {
+      heldHere.add(mine)
       try {
         await rename(join(folder, token), join(folder, mine))
         return mine
       } catch (error) {
+        heldHere.delete(mine)
         if (!isErrno(error, 'ENOENT')) throw error
         continue
       }
@@ -114,7 +142,10 @@ async function holderIsAlive(folder: string, token: string): Promise<boolean> {
   const [, pid, start, boot, namespace] = token.split('.')
   const [ownBoot, ownNamespace] = (await here()).split('.')
   if (boot !== ownBoot) return false
-  if (namespace === ownNamespace) return start === (await startTimeOf(Number(pid)))
+  if (namespace === ownNamespace) {
+    if (Number(pid) === process.pid && start === (await startTimeOf(process.pid))) return heldHere.has(token)
+    return start === (await startTimeOf(Number(pid)))
+  }
   // In a container, say, whose process numbers mean nothing here.
   const found = await stat(join(folder, token)).catch(() => undefined)
   return found !== undefined && Date.now() - found.ctimeMs < foreignHolderMs

@@ -56,6 +56,32 @@ describe('process lock', () => {
     }
   })
 
+  test('a folder that goes away under its holder and comes back is not locked for ever', async () => {
+    const away = join(root, 'away')
+    const lock = processLock(folder, { timeoutMs: 300 })
+    await lock.run(async () => {})
+
+    const lost = lock.run(async () => renameSync(folder, away))
+    await expect(lost).rejects.toMatchObject({ code: 'ENOENT' })
+    expect(readdirSync(away)).toEqual([expect.stringMatching(/^held\./)])
+    renameSync(away, folder)
+
+    expect(await lock.run(async () => 'again')).toBe('again')
+    expect(readdirSync(folder)).toEqual(['free'])
+  })
+
+  test('and other processes get it, though its holder lives and does not ask again', async () => {
+    const away = join(root, 'away')
+    const lock = processLock(folder)
+    await expect(lock.run(async () => renameSync(folder, away))).rejects.toMatchObject({ code: 'ENOENT' })
+    renameSync(away, folder)
+
+    const other = await startHolder()
+
+    other.kill('SIGKILL')
+    await once(other, 'exit')
+  })
+
   test("a killed holder's lock is taken over at once", async () => {
     const holder = await startHolder()
     holder.kill('SIGKILL')
