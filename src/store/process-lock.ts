@@ -64,9 +64,13 @@ async function giveBackLater(folder: string, token: string): Promise<void> {
   for (let tries = 0; tries < giveBackTries; tries++) {
     await sleep(giveBackEveryMs, undefined, { ref: false })
     const now = await currentToken(folder).catch(() => undefined)
-    if (now === undefined) continue
-    if (now === token) await rename(join(folder, token), join(folder, 'free')).catch(() => {})
-    return
+    // Somebody else has it by now, or had it.
+    if (now !== undefined && now !== token) return
+    try {
+      return await rename(join(folder, token), join(folder, 'free'))
+    } catch {
+      // It is still away.
+    }
   }
 }
 
