@@ -27,14 +27,18 @@ export function watchStall(
   now: () => number = Date.now,
 ): StallWatch {
   let restarts = 0
-  let still: { sinceMs: number; applied: number } | undefined
+  let still: { sinceMs: number; applied: number | undefined } | undefined
   return {
     async look({ healthy, quorum }) {
       if (healthy) restarts = 0
-      const found = healthy || !quorum ? undefined : await progress()
-      if (!found || found.receives) still = undefined
-      else if (still?.applied !== found.applied) still = { sinceMs: now(), applied: found.applied }
-      return still && { ms: now() - still.sinceMs, restarts }
+      if (healthy || !quorum) {
+        still = undefined
+        return undefined
+      }
+      const found = await progress()
+      if (found?.receives) still = undefined
+      else if (!still || still.applied !== found?.applied) still = { sinceMs: now(), applied: found?.applied }
+      return still && { ms: now() - still.sinceMs, restarts, silent: found === undefined }
     },
     restarted() {
       restarts += 1

@@ -175,13 +175,19 @@ function onceFormed(seen: MemberObservation): MemberStep {
   return withMyMember(seen, memberId)
 }
 
-/** How long a member may serve nothing before its first restart; twice as long before each further one. */
+/**
+ * How long a member may serve nothing before its first restart, and one that says nothing, because it loads its
+ * data or hangs; twice as long before each further one.
+ */
 const patienceMs = 30_000
+const silentPatienceMs = 120_000
 const longestPatienceMs = 8 * 60_000
 
 function isStuck(seen: MemberObservation, id: string): boolean {
-  if (!seen.stalled || !othersHaveQuorum(seen, id)) return false
-  return seen.stalled.ms >= Math.min(longestPatienceMs, patienceMs * 2 ** seen.stalled.restarts)
+  const { stalled } = seen
+  if (!stalled || !othersHaveQuorum(seen, id)) return false
+  const first = stalled.silent ? silentPatienceMs : patienceMs
+  return stalled.ms >= Math.min(longestPatienceMs, first * 2 ** stalled.restarts)
 }
 
 /** The disk is this seat's member: it runs with or without quorum, with or without the store. */

@@ -26,8 +26,8 @@ export interface MemberObservation {
   recordedMemberIds: readonly string[]
   /** Founders that have not come yet were waited for long enough. */
   formationGraceOver: boolean
-  /** The own process runs and has its data, but for so long it has served nothing and come no further. */
-  stalled?: { ms: number; restarts: number }
+  /** For so long the own member has served nothing and come no further. `silent`: nor said anything at all. */
+  stalled?: { ms: number; restarts: number; silent: boolean }
   /** This member's id as a founder, computed from its peer URL and the token. */
   founderId?: string
 }

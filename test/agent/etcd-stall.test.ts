@@ -25,14 +25,13 @@ function member() {
 test('a member that serves nothing and applies nothing is stalled since it was first seen so', async () => {
   const { look } = member()
 
-  expect(await look(10)).toEqual({ ms: 0, restarts: 0 })
-  expect(await look(45)).toEqual({ ms: 35_000, restarts: 0 })
+  expect(await look(10)).toEqual({ ms: 0, restarts: 0, silent: false })
+  expect(await look(45)).toEqual({ ms: 35_000, restarts: 0, silent: false })
 })
 
 test.each<[string, Parameters<ReturnType<typeof member>['look']>[1], Progress | undefined]>([
   ['serves', { healthy: true, quorum: true }, { applied: 7, receives: false }],
   ['has nobody to follow', { healthy: false, quorum: false }, { applied: 7, receives: false }],
-  ['loads its data, or hangs', undefined, undefined],
   ['receives a snapshot', undefined, { applied: 7, receives: true }],
 ])('one that %s is not stalled, and time counts from anew', async (_, seen, said) => {
   const { look, says } = member()
@@ -42,7 +41,19 @@ test.each<[string, Parameters<ReturnType<typeof member>['look']>[1], Progress | 
   expect(await look(60, seen)).toBeUndefined()
 
   says({ applied: 7, receives: false })
-  expect(await look(61)).toEqual({ ms: 0, restarts: 0 })
+  expect(await look(61)).toEqual({ ms: 0, restarts: 0, silent: false })
+})
+
+test('one that says nothing loads its data, or hangs: that is told apart', async () => {
+  const { look, says } = member()
+  await look(0)
+  says(undefined)
+
+  expect(await look(60)).toEqual({ ms: 0, restarts: 0, silent: true })
+  expect(await look(90)).toEqual({ ms: 30_000, restarts: 0, silent: true })
+
+  says({ applied: 7, receives: false })
+  expect(await look(91)).toEqual({ ms: 0, restarts: 0, silent: false })
 })
 
 test('one that comes further is on its way', async () => {
@@ -50,7 +61,7 @@ test('one that comes further is on its way', async () => {
   await look(0)
   says({ applied: 8, receives: false })
 
-  expect(await look(60)).toEqual({ ms: 0, restarts: 0 })
+  expect(await look(60)).toEqual({ ms: 0, restarts: 0, silent: false })
 })
 
 test('restarts count until it serves again', async () => {
@@ -60,11 +71,11 @@ test('restarts count until it serves again', async () => {
   await look(40)
   restarted()
 
-  expect(await look(80)).toEqual({ ms: 0, restarts: 2 })
-  expect(await look(90)).toEqual({ ms: 10_000, restarts: 2 })
+  expect(await look(80)).toEqual({ ms: 0, restarts: 2, silent: false })
+  expect(await look(90)).toEqual({ ms: 10_000, restarts: 2, silent: false })
 
   await look(95, { healthy: true, quorum: true })
-  expect(await look(96)).toEqual({ ms: 0, restarts: 0 })
+  expect(await look(96)).toEqual({ ms: 0, restarts: 0, silent: false })
 })
 
 test('progress is read from what etcd says about itself', () => {

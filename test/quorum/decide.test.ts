@@ -28,7 +28,7 @@ import { inWords } from './agent.ts'
  *   running no|founding|pod                      := running no
  *   cluster quorum|no-quorum [CLUSTER [written]] := nobody answers, nothing written
  *   member ID NAME|- voter|learner healthy|away|unserved  := none; learners that are healthy have caught up
- *   stalled SECONDS after RESTARTS               := it is not
+ *   stalled SECONDS after RESTARTS [silent]      := it is not
  *   recorded IDS   lost IDS   sign TEXT…   declared SEATS|-   founder ID   grace over
  *        := every listed member is recorded, none lost, no sign, declared a,b,c, founder FA, grace not over
  */
@@ -129,7 +129,8 @@ function parseFacts(lines: readonly string[]): MemberObservation {
       seen.record = two ? { ...record, memberId: two, volumeId: three } : record
     } else if (fact === 'disk') seen.disk = diskOf(one, words)
     else if (fact === 'store') seen.storeReachable = false
-    else if (fact === 'stalled') stalled = { ms: Number(one) * 1000, restarts: Number(three) }
+    else if (fact === 'stalled')
+      stalled = { ms: Number(one) * 1000, restarts: Number(three), silent: four === 'silent' }
     else if (fact === 'running') seen.running = one as 'pod'
     else if (fact === 'cluster') {
       const written = line.trim().endsWith(' written')
