@@ -41,7 +41,9 @@ export function runEtcdMember(at: EtcdSeat, ready: Promise<void>): EtcdMemberLoo
     if (running === 'pod' && isVoter(seen)) votes = true
     // The apiserver beside it ends with it.
     if (step.do === 'set-aside' || step.do === 'restart') votes = false
-    if (step.do === 'idle') return running === 'pod' && cluster !== undefined && votes
+    // One that is stuck gets no better by being looked at.
+    const settled = votes || seen.observation.stalled !== undefined
+    if (step.do === 'idle') return running === 'pod' && cluster !== undefined && settled
     if (step.do !== 'wait' && step.do !== 'refuse' && step.do !== 'stop')
       await actOn(at, observer, step, seen)
     // A member needs a moment; one that ends at once must not be started ten times a second.

@@ -103,13 +103,11 @@ export function observeEtcd(at: EtcdSeat): Observer {
     const attempt = viewed?.view.quorum && genesis ? etcdToken(genesis) : undefined
     if (attempt !== majority?.attempt)
       majority = attempt === undefined ? undefined : { attempt, since: Date.now() }
-    const stalled =
-      viewed && running === 'pod' && disk.kind === 'stamped'
-        ? await stall.look({
-            healthy: isHealthy(viewed.view.members, disk.stamp.memberId),
-            quorum: viewed.view.quorum,
-          })
-        : undefined
+    const runs = viewed !== undefined && running === 'pod' && disk.kind === 'stamped'
+    const stalled = await stall.look({
+      healthy: runs && isHealthy(viewed.view.members, disk.stamp.memberId),
+      quorum: runs && viewed.view.quorum,
+    })
     return {
       genesis:
         genesis && recalled.stored ? { value: genesis, revision: recalled.stored.revision } : undefined,

@@ -10,8 +10,8 @@ const answerTimeoutMs = 1_000
 export interface Progress {
   /** Entries of the log that it has applied. */
   applied: number
-  /** Whether the leader is sending it a snapshot, for which nothing is applied for minutes. */
-  receives: boolean
+  /** It receives a snapshot, takes it over, or defragments: nothing is applied meanwhile, for minutes maybe. */
+  busy: boolean
 }
 
 export interface StallWatch {
@@ -24,7 +24,7 @@ export interface StallWatch {
 /** Watches one member that runs as a pod. `progress` says nothing while it loads its data, or hangs. */
 export function watchStall(
   progress: () => Promise<Progress | undefined>,
-  now: () => number = Date.now,
+  now: () => number = () => performance.now(),
 ): StallWatch {
   let restarts = 0
   let still: { sinceMs: number; applied: number | undefined } | undefined
@@ -36,7 +36,7 @@ export function watchStall(
         return undefined
       }
       const found = await progress()
-      if (found?.receives) still = undefined
+      if (found?.busy) still = undefined
       else if (!still || still.applied !== found?.applied) still = { sinceMs: now(), applied: found?.applied }
       return still && { ms: now() - still.sinceMs, restarts, silent: found === undefined }
     },
@@ -65,7 +65,14 @@ function ask(url: string): Promise<string> {
   })
 }
 
-/** Names: etcd server/etcdserver/metrics.go, server/etcdserver/api/rafthttp/metrics.go. Pure. */
+/** Source: go.etcd.io/etcd server/etcdserver, server/etcdserver/api/rafthttp, server/storage/backend. */
+const busyGauges = [
+  'etcd_network_snapshot_receive_inflights_total',
+  'etcd_server_snapshot_apply_in_progress_total',
+  'etcd_disk_defrag_inflight',
+]
+
+/** From what etcd's `/metrics` says. Pure. */
 export function parseProgress(metrics: string): Progress | undefined {
   const values = (name: string): number[] =>
     metrics
@@ -74,5 +81,5 @@ export function parseProgress(metrics: string): Progress | undefined {
       .map((line) => Number(line.slice(line.lastIndexOf(' ') + 1)))
   const [applied] = values('etcd_server_proposals_applied_total')
   if (applied === undefined) return undefined
-  return { applied, receives: values('etcd_network_snapshot_receive_inflights_total').some((one) => one > 0) }
+  return { applied, busy: busyGauges.flatMap(values).some((one) => one > 0) }
 }

@@ -1,11 +1,10 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { writeDurably } from '../durable-file.ts'
 import { messageOf } from '../errors.ts'
 import { command } from './command.ts'
 import { type AgentContext, folders } from './context.ts'
-import { readIfThere } from './files.ts'
+import { readIfThere, writeDurably } from './files.ts'
 
 const done = join(folders.state, 'images.json')
 const firstPauseMs = 1_000

@@ -10,12 +10,11 @@ import {
   type MasterFacts,
   renderInitConfiguration,
 } from '../controlplane/kubeadm-config.ts'
-import { writeDurably } from '../durable-file.ts'
 import { HoldfastError, messageOf } from '../errors.ts'
 import type { ClusterPki } from '../pki/cluster-pki.ts'
 import { command } from './command.ts'
 import { folders } from './context.ts'
-import { readIfThere, writeIfChanged } from './files.ts'
+import { readIfThere, writeDurably, writeIfChanged } from './files.ts'
 import { isComplete, isUsable, removeHalfWritten } from './kubeadm-files.ts'
 import { manifestOf } from './static-pod.ts'
 
@@ -165,9 +164,23 @@ async function startStaticPod(component: string): Promise<void> {
   await writeIfChanged(manifestOf(component), manifest)
 }
 
-/** Returns once it is ready, or fails after half a minute: its manifest may have been taken away again. */
-export async function startApiserver(address: string, progress: (reason: string) => void): Promise<void> {
+/**
+ * Returns once it is ready, or fails after half a minute: its manifest may have been taken away again. `mayRun`
+ * throws why not; asked before and after, because the answer may change while the manifest is written.
+ */
+export async function startApiserver(
+  address: string,
+  mayRun: () => void,
+  progress: (reason: string) => void,
+): Promise<void> {
+  mayRun()
   await startStaticPod('kube-apiserver')
+  try {
+    mayRun()
+  } catch (error) {
+    await rm(manifestOf('kube-apiserver'), { force: true })
+    throw error
+  }
   await waitForApiserver(address, { enough: 'ready', timeoutMs: 30_000, progress })
 }
 

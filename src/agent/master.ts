@@ -46,18 +46,17 @@ export async function runMaster(context: AgentContext, tell: (seat: string) => v
   const prepare = async () =>
     startKubelet(await nodeFacts(context), (reason) => context.say('kubelet', reason))
   await until(context, 'kubelet', prepare, longestPauseMs)
-  const votes = async (): Promise<void> => {
+  const votes = (): void => {
     // An apiserver is of use without `events`, so that is not waited for.
     if (!main.votes) throw new Error('it starts once the member of etcd main of this seat votes')
   }
-  await until(context, 'control plane', votes)
+  await until(context, 'control plane', async () => votes())
   const turn = await takeTurn(context)
   await turn.forApiserver()
   const apiserver = () =>
-    until(context, 'control plane', async () => {
-      await votes()
-      await startApiserver(context.identity.address, (reason) => context.say('control plane', reason))
-    })
+    until(context, 'control plane', () =>
+      startApiserver(context.identity.address, votes, (reason) => context.say('control plane', reason)),
+    )
   await apiserver()
   void keepApiserver(main, apiserver)
 
@@ -131,8 +130,10 @@ async function updateHosts(context: AgentContext): Promise<void> {
 }
 
 async function keepHosts(context: AgentContext, members: readonly { votes: boolean }[]): Promise<never> {
+  let formed = false
   for (;;) {
-    await sleep(members.every(({ votes }) => votes) ? hostsEveryMs : retryMs)
+    formed ||= members.every(({ votes }) => votes)
+    await sleep(formed ? hostsEveryMs : retryMs)
     await updateHosts(context).then(
       () => context.say('names', undefined),
       (error: unknown) => context.say('names', messageOf(error)),

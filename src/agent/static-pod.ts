@@ -13,8 +13,8 @@ export const manifestOf = (pod: string): string => join(folders.manifests, `${po
 
 /**
  * Takes the manifest away and waits for the real end, at most `timeoutMs`: a pod that crashes again and
- * again has no process in between, but its sandbox runs. With `kill` its processes are given no time. kubelet
- * ignores removed manifests until it has seen an apiserver once, so it is restarted after half of that time.
+ * again has no process in between, but its sandbox runs. kubelet ignores removed manifests until it has seen an
+ * apiserver once, so after half of that time it is restarted, and what runs is killed; with `kill`, at once.
  * @throws HoldfastError `static-pod-not-ended`
  */
 export async function endStaticPod(
@@ -34,14 +34,19 @@ export async function endStaticPod(
         `${pod} still runs ${timeoutMs / 1000} s after its manifest was taken away`,
       )
     }
-    // One that has ended since needs no signal.
-    if (kill) for (const id of running) await ctr('tasks', 'kill', '--signal', 'SIGKILL', id).catch(() => {})
     if (!restarted && waited > timeoutMs / 2) {
       restarted = true
       await command('systemctl', ['restart', 'kubelet'])
     }
+    // The new kubelet knows nothing of the pod, and ends nothing before it has seen an apiserver.
+    if (kill || restarted) await killTasks(running)
     await sleep(lookEveryMs)
   }
+}
+
+async function killTasks(ids: readonly string[]): Promise<void> {
+  // One that has ended since needs no signal.
+  for (const id of ids) await ctr('tasks', 'kill', '--signal', 'SIGKILL', id).catch(() => {})
 }
 
 /** The pod's containers that run, its sandbox included, as containerd sees it. */

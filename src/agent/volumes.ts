@@ -1,7 +1,6 @@
 import { mkdir, readdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Volume } from '../clouds/cloud.ts'
-import { writeDurably } from '../durable-file.ts'
 import { HoldfastError, isErrno, messageOf } from '../errors.ts'
 import { syncPath } from '../folders.ts'
 import type { Disk } from '../quorum/member.ts'
@@ -9,7 +8,7 @@ import type { MemberRecord, Stamp } from '../quorum/records.ts'
 import type { EtcdName } from '../spec/types.ts'
 import { command } from './command.ts'
 import { type AgentContext, folders } from './context.ts'
-import { readIfThere } from './files.ts'
+import { readIfThere, writeDurably } from './files.ts'
 import { beginFormatting, blockDevice, endFormatting, format, hasFileSystem } from './volume-format.ts'
 
 export const mountPoint = (etcd: EtcdName): string => join(folders.volumes, etcd)

@@ -33,7 +33,6 @@ export function processLock(folder: string, options: { timeoutMs?: number } = {}
     try {
       return await action()
     } finally {
-      heldHere.delete(token)
       await giveBack(folder, token)
     }
   }
@@ -57,6 +56,8 @@ async function giveBack(folder: string, token: string): Promise<void> {
   } catch (error) {
     void giveBackLater(folder, token)
     throw error
+  } finally {
+    heldHere.delete(token)
   }
 }
 
@@ -90,8 +91,10 @@ async function take(folder: string, timeoutMs: number): Promise<string> {
         return mine
       } catch (error) {
         heldHere.delete(mine)
-        if (!isErrno(error, 'ENOENT')) throw error
-        continue
+        if (isErrno(error, 'ENOENT')) continue
+        // On a network disk it may have been carried out all the same.
+        void giveBackLater(folder, mine)
+        throw error
       }
     }
     if (Date.now() > until) {

@@ -4,7 +4,7 @@ import { type Progress, parseProgress, watchStall } from '../../src/agent/etcd-s
 /** A member that can be looked at, second by second. */
 function member() {
   let nowMs = 0
-  let progress: Progress | undefined = { applied: 7, receives: false }
+  let progress: Progress | undefined = { applied: 7, busy: false }
   const watch = watchStall(
     async () => progress,
     () => nowMs,
@@ -30,9 +30,9 @@ test('a member that serves nothing and applies nothing is stalled since it was f
 })
 
 test.each<[string, Parameters<ReturnType<typeof member>['look']>[1], Progress | undefined]>([
-  ['serves', { healthy: true, quorum: true }, { applied: 7, receives: false }],
-  ['has nobody to follow', { healthy: false, quorum: false }, { applied: 7, receives: false }],
-  ['receives a snapshot', undefined, { applied: 7, receives: true }],
+  ['serves', { healthy: true, quorum: true }, { applied: 7, busy: false }],
+  ['has nobody to follow', { healthy: false, quorum: false }, { applied: 7, busy: false }],
+  ['takes over a snapshot, or defragments', undefined, { applied: 7, busy: true }],
 ])('one that %s is not stalled, and time counts from anew', async (_, seen, said) => {
   const { look, says } = member()
   await look(0)
@@ -40,7 +40,7 @@ test.each<[string, Parameters<ReturnType<typeof member>['look']>[1], Progress | 
 
   expect(await look(60, seen)).toBeUndefined()
 
-  says({ applied: 7, receives: false })
+  says({ applied: 7, busy: false })
   expect(await look(61)).toEqual({ ms: 0, restarts: 0, silent: false })
 })
 
@@ -52,14 +52,14 @@ test('one that says nothing loads its data, or hangs: that is told apart', async
   expect(await look(60)).toEqual({ ms: 0, restarts: 0, silent: true })
   expect(await look(90)).toEqual({ ms: 30_000, restarts: 0, silent: true })
 
-  says({ applied: 7, receives: false })
+  says({ applied: 7, busy: false })
   expect(await look(91)).toEqual({ ms: 0, restarts: 0, silent: false })
 })
 
 test('one that comes further is on its way', async () => {
   const { look, says } = member()
   await look(0)
-  says({ applied: 8, receives: false })
+  says({ applied: 8, busy: false })
 
   expect(await look(60)).toEqual({ ms: 0, restarts: 0, silent: false })
 })
@@ -83,11 +83,16 @@ test('progress is read from what etcd says about itself', () => {
     '# TYPE etcd_server_proposals_applied_total gauge',
     'etcd_server_proposals_applied_total 12345',
     'etcd_network_snapshot_receive_inflights_total{From="8e9e05c52164694d"} 0',
+    'etcd_server_snapshot_apply_in_progress_total 0',
+    'etcd_disk_defrag_inflight 0',
   ]
 
-  expect(parseProgress(metrics.join('\n'))).toEqual({ applied: 12345, receives: false })
-  const receiving = metrics.join('\n').replace('"} 0', '"} 1')
-  expect(parseProgress(receiving)).toEqual({ applied: 12345, receives: true })
+  expect(parseProgress(metrics.join('\n'))).toEqual({ applied: 12345, busy: false })
+  for (const [index, line] of metrics.entries()) {
+    if (!line.endsWith(' 0')) continue
+    const one = metrics.with(index, line.replace(/0$/, '1'))
+    expect(parseProgress(one.join('\n'))).toEqual({ applied: 12345, busy: true })
+  }
   expect(parseProgress('')).toBeUndefined()
   expect(parseProgress('etcd_server_proposals_applied_total 1.2345e+06')?.applied).toBe(1_234_500)
 })

@@ -11,6 +11,7 @@ import { at, freshId, running, type SeatInStore, type SeatInWorld, tick, type Wo
 class LostRace extends Error {}
 
 const graceLooks = 6
+const msOfLook = 5_000
 
 /** As etcd's, a function of the peer URL and the token; readable. */
 export const founderIdOf = ({ uuid, generation, attempt }: Genesis, seat: string): string =>
@@ -58,6 +59,7 @@ export function look(world: World, seat: string): Seen | { waiting: string } {
   const genesis = recalled.stored
   const cluster = genesis && viewOf(running(world), (answers) => answers[world.choose(answers.length)])
   it.graceLooks = cluster?.quorum ? it.graceLooks + 1 : 0
+  it.stuckLooks = cluster?.quorum && it.stuck ? it.stuckLooks + 1 : 0
   const healthy = cluster?.members.find((member) => member.id === disk.data?.memberId)?.healthy
   const records = seats.flatMap(({ stored }) => (stored ? [stored.value.member] : []))
   return {
@@ -91,6 +93,7 @@ export function look(world: World, seat: string): Seen | { waiting: string } {
       declaredSeats: world.declared,
       running: it.manifest,
       ...(cluster ? { cluster } : {}),
+      ...(it.stuck ? { stalled: { ms: it.stuckLooks * msOfLook, restarts: 0, silent: false } } : {}),
       lostMemberIds: records.flatMap((one) => (one.state === 'lost' && one.memberId ? [one.memberId] : [])),
       recordedMemberIds: records.flatMap((one) => one.memberId ?? []),
       formationGraceOver: it.graceLooks > graceLooks,
@@ -155,6 +158,11 @@ function record(world: World, it: SeatInWorld, change: Partial<MemberRecord>): v
   it.memory.seats.set(it.seat, stored)
 }
 
+function stop(it: SeatInWorld): void {
+  it.manifest = 'no'
+  it.stuck = false
+}
+
 function putGenesis(world: World, it: SeatInWorld, value: Genesis, ifRevision: number | undefined): void {
   if (world.store.away || world.store.genesis?.revision !== ifRevision) throw new LostRace('the genesis')
   world.store.genesis = { value, revision: (ifRevision ?? 0) + 1 }
@@ -211,8 +219,14 @@ function* act(world: World, it: SeatInWorld, step: MemberStep, seen: Seen): Gene
           step.do === 'new-attempt' ? { ...value, attempt: value.attempt + 1 } : { ...value, phase: 'formed' }
         return putGenesis(world, it, next, revision)
       }
+      case 'restart':
+        it.serves = false
+        yield 'the apiserver has ended, etcd not yet'
+        stop(it)
+        return
       case 'set-aside':
-        it.manifest = 'no'
+        it.serves = false
+        stop(it)
         yield 'stopped, not set aside'
         // The data goes first, the stamp that names it last.
         delete disk.data

@@ -20,6 +20,9 @@ export function harm(world: World, what: string, seat: string): void {
   } else if (what === 'unmount' || what === 'mount') {
     reboot(world, seat)
     at(world, seat).mounted = what === 'mount'
+  } else if (what === 'stick') {
+    const it = at(world, seat)
+    it.stuck = it.manifest === 'pod'
   } else if (what === 'corrupt') {
     const { data } = at(world, seat).disk
     if (data) data.corrupt = true

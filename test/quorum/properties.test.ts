@@ -2,12 +2,13 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { faultTolerance } from '../../src/quorum/majority.ts'
 import { killAgent, run, step } from './agent.ts'
+import { groups } from './etcd-model.ts'
 import { harm } from './harm.ts'
-import { at, isWhole, majoritySurvives, newWorld, status, type World, write } from './world.ts'
+import { at, isWhole, majoritySurvives, newWorld, running, status, type World, write } from './world.ts'
 
 /*
  * Anything in any order: agents' effects, clients' writes, kills, power cuts, lost and emptied disks,
- * unmounted volumes, damaged data, the store away or rolled back, locks that expire. The world itself throws
+ * unmounted volumes, damaged data, processes that are stuck, the store away or rolled back, locks that expire. The world itself throws
  * when two clusters acknowledge writes, when an acknowledged key is missing where there is a majority, and
  * when a removal leaves the healthy voters without one. A failure prints fast-check's seed and path.
  */
@@ -31,6 +32,7 @@ const weights: Record<string, number> = {
   unmount: 1,
   mount: 2,
   corrupt: 1,
+  stick: 2,
   expire: 4,
   'store-away': 1,
   'store-back': 3,
@@ -107,6 +109,8 @@ function heal(world: World): void {
     const it = at(world, seat)
     if (!it.mounted) harm(world, 'mount', seat)
     else if (!it.on) harm(world, 'on', seat)
+    // While nobody has a quorum, nobody can tell who is stuck: kubelet's probes do.
+    else if (it.stuck && groups(running(world)).length === 0) harm(world, 'on', seat)
   }
 }
 

@@ -20,6 +20,7 @@ import { bootNewMachine, isWhole, newWorld, status, type World, write } from './
  *   lose SEAT              a new machine with a new volume;  wipe SEAT: the same volume, emptied
  *   gut SEAT               its data is gone, the stamp is still there
  *   unmount SEAT | mount SEAT   |   corrupt SEAT   |   declare SEAT
+ *   stick SEAT             its process runs on, and neither hears nor answers anybody
  *   store away|back|save|restore|without-genesis
  *   status
  */

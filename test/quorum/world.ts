@@ -38,8 +38,12 @@ export interface SeatInWorld {
   disk: DiskInWorld
   /** What has been put in place; empty after a reboot, because the manifests are on tmpfs. */
   manifest: 'no' | 'founding' | 'pod'
+  /** Its process runs, and neither hears nor answers anybody. */
+  stuck: boolean
   /** Looks with a majority in view; stands for time. */
   graceLooks: number
+  /** Looks at it while it was stuck and the others had a majority; stands for time. */
+  stuckLooks: number
   memory: Memory
   /** An apiserver of this machine serves: the agent saw its member vote in a formed cluster. */
   serves: boolean
@@ -90,7 +94,9 @@ export function bootNewMachine(world: World, seat: string): void {
     mounted: true,
     disk: before?.disk ?? { volumeId: freshId(world, `vol-${seat}`) },
     manifest: 'no',
+    stuck: false,
     graceLooks: 0,
+    stuckLooks: 0,
     memory: { seats: new Map() },
     serves: false,
     last: '',
@@ -101,7 +107,8 @@ export function bootNewMachine(world: World, seat: string): void {
 export function reboot(world: World, seat: string): void {
   const it = at(world, seat)
   const { turn: _, ...rest } = it
-  world.seats.set(seat, { ...rest, on: true, manifest: 'no', graceLooks: 0, serves: false })
+  const fresh = { manifest: 'no', stuck: false, graceLooks: 0, stuckLooks: 0, serves: false } as const
+  world.seats.set(seat, { ...rest, on: true, ...fresh })
 }
 
 export function at(world: World, seat: string): SeatInWorld {
@@ -113,8 +120,8 @@ export function at(world: World, seat: string): SeatInWorld {
 /** Every etcd process that runs. One whose data is damaged, or whose member was removed, ends. */
 export function running(world: World): MemberData[] {
   const found: MemberData[] = []
-  for (const { on, manifest, disk, mounted } of world.seats.values()) {
-    if (!on || !mounted || manifest === 'no' || !disk.data || disk.data.corrupt) continue
+  for (const { on, manifest, stuck, disk, mounted } of world.seats.values()) {
+    if (!on || !mounted || stuck || manifest === 'no' || !disk.data || disk.data.corrupt) continue
     if (disk.data.memberId !== disk.stamp?.memberId) continue
     found.push(disk.data)
   }

@@ -95,7 +95,7 @@ export async function removeClusterFolder(home: Pick<Home, 'dir'>, name: string)
 /** Half-written drafts of a writer that was killed. */
 export async function removeDrafts(folder: string): Promise<void> {
   for (const name of await listing(folder)) {
-    if (name.endsWith('.tmp')) await rm(join(folder, name), { force: true })
+    if (/^\..+\.new$/.test(name)) await rm(join(folder, name), { force: true })
   }
 }
 

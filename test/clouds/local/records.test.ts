@@ -1,9 +1,18 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  watch,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { localPaths, readCluster, writeRecord } from '../../../src/clouds/local/records.ts'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { localPaths, readCluster, removeDrafts, writeRecord } from '../../../src/clouds/local/records.ts'
 import { nextAddress, suffixFrom } from '../../../src/clouds/local/records-names.ts'
 
 describe('records', () => {
@@ -37,6 +46,26 @@ describe('records', () => {
 
     expect(JSON.parse(readFileSync(path, 'utf8'))).toHaveProperty('text')
     expect(readdirSync(localPaths(home).cluster('c'))).toEqual(['cluster.json'])
+  })
+
+  test('the draft of a writer that was killed goes, a volume that is being made stays', async () => {
+    const path = localPaths(home).clusterRecord('c')
+    const folder = localPaths(home).cluster('c')
+    mkdirSync(path, { recursive: true })
+    // Into the place of a folder no file can be renamed: what is written aside can be looked at meanwhile.
+    const names = new Set<string>()
+    const watcher = watch(folder, (_, name) => name && names.add(name))
+    await expect(writeRecord(path, {})).rejects.toMatchObject({ code: 'EISDIR' })
+    await vi.waitFor(() => expect(names.size).toBeGreaterThan(0))
+    watcher.close()
+    const draft = [...names].find((name) => name !== 'cluster.json') ?? ''
+    writeFileSync(join(folder, draft), 'half')
+    writeFileSync(join(folder, 'a-main-bbbbb.img.new'), '')
+
+    await removeDrafts(folder)
+
+    expect(draft).toContain('cluster.json')
+    expect(readdirSync(folder).sort()).toEqual(['a-main-bbbbb.img.new', 'cluster.json'])
   })
 
   test('a broken record is named, never taken for nothing', async () => {
