@@ -107,6 +107,7 @@ export function observeEtcd(at: EtcdSeat): Observer {
     const stalled = await stall.look({
       healthy: runs && isHealthy(viewed.view.members, disk.stamp.memberId),
       quorum: runs && viewed.view.quorum,
+      others: viewed?.applied ?? 0,
     })
     return {
       genesis:

@@ -15,11 +15,17 @@ export interface Progress {
 }
 
 export interface StallWatch {
-  /** Called at each look. Undefined for a member that serves, is on its way, or has nobody to follow. */
-  look(seen: { healthy: boolean; quorum: boolean }): Promise<MemberObservation['stalled']>
+  /**
+   * Called at each look; `others` is how far the furthest other member has come. Undefined for a member that
+   * serves, is on its way, or has nobody to follow.
+   */
+  look(seen: { healthy: boolean; quorum: boolean; others: number }): Promise<MemberObservation['stalled']>
   /** The process was just ended; it gets more time than before. */
   restarted(): void
 }
+
+/** Entries of the log behind the others: less than this a member takes in at once. */
+const far = 1_000
 
 /** Watches one member that runs as a pod. `progress` says nothing while it loads its data, or hangs. */
 export function watchStall(
@@ -29,15 +35,20 @@ export function watchStall(
   let restarts = 0
   let still: { sinceMs: number; applied: number | undefined } | undefined
   return {
-    async look({ healthy, quorum }) {
+    async look({ healthy, quorum, others }) {
       if (healthy) restarts = 0
       if (healthy || !quorum) {
         still = undefined
         return undefined
       }
       const found = await progress()
+      const applied = found?.applied
+      // One that keeps up with the others and yet serves nothing is not on its way any more.
+      const comes = applied !== undefined && applied !== still?.applied && others - applied > far
       if (found?.busy) still = undefined
-      else if (!still || still.applied !== found?.applied) still = { sinceMs: now(), applied: found?.applied }
+      else if (!still || comes || (still.applied === undefined) !== (applied === undefined))
+        still = { sinceMs: now(), applied }
+      else still.applied = applied
       return still && { ms: now() - still.sinceMs, restarts, silent: found === undefined }
     },
     restarted() {

@@ -11,9 +11,16 @@ const statusTimeoutMs = { forming: 500, formed: 1_500 } as const
 /** What the members of one etcd cluster say, asked from one machine. */
 export interface EtcdWatch {
   /** Answers of `expected` count before those of any other cluster. */
-  view(
-    expected?: string,
-  ): Promise<{ view: ClusterView; members: EtcdMember[]; clusterId: string } | undefined>
+  view(expected?: string): Promise<
+    | {
+        view: ClusterView
+        members: EtcdMember[]
+        clusterId: string
+        /** How far the furthest member has come that answered, in entries of the log. */
+        applied: number
+      }
+    | undefined
+  >
   /** Asks one member after the other until one can be reached; membership changes go through it. */
   any: EtcdClient
   close(): void
@@ -118,6 +125,7 @@ export async function watchEtcd(
         },
         members: found.list,
         clusterId: found.clusterId,
+        applied: Math.max(0, ...states.map(({ raftAppliedIndex }) => raftAppliedIndex)),
       }
     },
   }

@@ -202,7 +202,7 @@ function withMyMember(seen: MemberObservation, id: string): MemberStep {
     const seconds = Math.round((seen.stalled?.ms ?? 0) / 1000)
     return {
       do: 'restart',
-      reason: `the others have a quorum, but for ${seconds} s the member has served nothing and come no further`,
+      reason: `the others have a quorum, but for ${seconds} s the member has served nothing and come no nearer`,
     }
   }
   if (!seen.storeReachable) return { do: 'idle', reason: 'the state store is away: no changes' }

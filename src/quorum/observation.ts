@@ -26,7 +26,7 @@ export interface MemberObservation {
   recordedMemberIds: readonly string[]
   /** Founders that have not come yet were waited for long enough. */
   formationGraceOver: boolean
-  /** For so long the own member has served nothing and come no further. `silent`: nor said anything at all. */
+  /** For so long the own member has served nothing and come no nearer. `silent`: nor said anything at all. */
   stalled?: { ms: number; restarts: number; silent: boolean }
   /** This member's id as a founder, computed from its peer URL and the token. */
   founderId?: string

@@ -9,9 +9,9 @@ function member() {
     async () => progress,
     () => nowMs,
   )
-  const look = (seconds: number, seen = { healthy: false, quorum: true }) => {
+  const look = (seconds: number, seen: Partial<Parameters<typeof watch.look>[0]> = {}) => {
     nowMs = seconds * 1000
-    return watch.look(seen)
+    return watch.look({ healthy: false, quorum: true, others: 7, ...seen })
   }
   return {
     look,
@@ -56,12 +56,23 @@ test('one that says nothing loads its data, or hangs: that is told apart', async
   expect(await look(91)).toEqual({ ms: 0, restarts: 0, silent: false })
 })
 
-test('one that comes further is on its way', async () => {
+test('one that is far behind and comes further is on its way', async () => {
+  const { look, says } = member()
+  await look(0, { others: 9_000 })
+  says({ applied: 4_000, busy: false })
+
+  expect(await look(60, { others: 9_000 })).toEqual({ ms: 0, restarts: 0, silent: false })
+  expect(await look(90, { others: 9_000 })).toEqual({ ms: 30_000, restarts: 0, silent: false })
+})
+
+test('one that keeps up with the others, and yet serves nothing, is not', async () => {
   const { look, says } = member()
   await look(0)
   says({ applied: 8, busy: false })
+  await look(20, { others: 8 })
+  says({ applied: 700, busy: false })
 
-  expect(await look(60)).toEqual({ ms: 0, restarts: 0, silent: false })
+  expect(await look(40, { others: 900 })).toEqual({ ms: 40_000, restarts: 0, silent: false })
 })
 
 test('restarts count until it serves again', async () => {

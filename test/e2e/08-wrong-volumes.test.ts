@@ -7,7 +7,7 @@ import { nothingLost, votersOf } from './support/expectations.ts'
 import { cloud, inside, inventory, masterOf, tryInside } from './support/machines.ts'
 import { clusterName } from './support/place.ts'
 import { mustBeWell, sharedCluster } from './support/state.ts'
-import { changeStamp, imageOf, releaseLoop } from './support/volume-file.ts'
+import { changeStamp, damageLog, imageOf, releaseLoop } from './support/volume-file.ts'
 import { defined, eventually, throughout } from './support/wait.ts'
 import { startWriter } from './support/writer.ts'
 
@@ -99,4 +99,27 @@ describe('a volume that is not this seat’s own is refused and left as it is', 
     await mustBeWell()
     expect(await votersOf('main')).toEqual(voters)
   })
+})
+
+test('a member whose data is damaged is set aside when its machine boots, and joins again under a new id', async () => {
+  const writer = await startWriter(target)
+  const volume = await volumeOf('c')
+  const machine = await bootWithout('c')
+  damageLog(volume)
+
+  await cloud().releaseVolumes(machine)
+
+  const said = () => inside({ id: machine }, 'journalctl --no-pager -q -b -u holdfast-agent')
+  await eventually('it is set aside', 120_000, async () =>
+    expect(await said()).toMatch(/etcd main: set-aside: the member's data is corrupt: .*wal/i),
+  )
+  await mustBeWell()
+  const now = await votersOf('main')
+  expect([...now.keys()]).toEqual([...voters.keys()])
+  for (const seat of ['a', 'b']) expect(now.get(seat)).toBe(voters.get(seat))
+  expect(now.get('c')).not.toBe(voters.get('c'))
+  // Nothing is deleted: what was damaged can still be looked at.
+  const kept = await inside({ id: machine }, `find ${mount}/set-aside-* -name '*.wal'`)
+  expect(kept).toContain(`set-aside-${voters.get('c')}`)
+  nothingLost(await writer.stop(), 100)
 })

@@ -1,6 +1,7 @@
 import { decideMember, type MemberObservation, type MemberStep } from '../../src/quorum/member.ts'
 import { type Genesis, type MemberRecord, type Stamp, unusedMember } from '../../src/quorum/records.ts'
 import { addLearner, EtcdRefusal, type Group, groups, promote, removeMember, viewOf } from './etcd-model.ts'
+import { recall, type Versioned } from './recall.ts'
 import { at, freshId, running, type SeatInStore, type SeatInWorld, tick, type World } from './world.ts'
 
 /**
@@ -18,24 +19,6 @@ export const founderIdOf = ({ uuid, generation, attempt }: Genesis, seat: string
   `${seat}.${uuid}.${generation}.${attempt}`
 
 const founders = (genesis: Genesis) => genesis.founders.map((seat) => founderIdOf(genesis, seat))
-
-/** What src/agent/remembering-store.ts answers. */
-function recall<T>(
-  world: World,
-  known: Versioned<T> | undefined,
-  stored: Versioned<T> | undefined,
-): Recalled<T> {
-  const memory = known && { stored: known }
-  if (world.store.away) return { ...memory, fresh: false }
-  if (known && (stored?.revision ?? 0) < known.revision) return { ...memory, fresh: false }
-  const differs = known && stored && known.revision === stored.revision && !same(known.value, stored.value)
-  if (differs) return { ...memory, fresh: false }
-  return stored ? { stored, fresh: true } : { fresh: true }
-}
-
-type Versioned<T> = { value: T; revision: number }
-type Recalled<T> = { stored?: Versioned<T>; fresh: boolean }
-const same = (one: unknown, other: unknown): boolean => JSON.stringify(one) === JSON.stringify(other)
 
 export interface Seen {
   observation: MemberObservation

@@ -20,6 +20,7 @@ ss -tnp '( sport = :2380 or dport = :2380 )' 2>/dev/null
 for part in etcd-main etcd-events kube-apiserver; do
   file=$(ls -t /var/log/pods/kube-system_$part-*/*/*.log | head -n 1)
   echo "-- $file" && head -n 1 "$file" && tail -n 15 "$file" | cut -c1-300
+  grep -h 'switched to configuration\\|change failed\\|snapshot' "$file" | cut -c1-300
 done
 journalctl --boot --quiet --no-pager --unit=holdfast-agent | tail -n 30
 journalctl --boot --quiet --no-pager --unit=kubelet | grep -v 'reconciler_common\\|TearDown' | tail -n 30 | cut -c1-300`

@@ -1,5 +1,14 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import type { Stamp } from '../../../src/quorum/records.ts'
 import { base, clusterName, homeFolder } from './place.ts'
@@ -7,21 +16,44 @@ import { base, clusterName, homeFolder } from './place.ts'
 export const imageOf = (volumeId: string): string =>
   join(homeFolder, 'local', 'clusters', clusterName, 'volumes', `${volumeId}.img`)
 
-/**
- * Changes what a volume says it is, on this host, while no machine has it. Through the loop device that is
- * there already: two devices on one file would each have a cache of their own.
- */
+/** Changes what a volume says it is, while no machine has it. Returns what it said before. */
 export function changeStamp(volumeId: string, change: (stamp: Stamp) => Stamp): Stamp {
+  return whileMounted(volumeId, (folder) => {
+    const file = join(folder, 'holdfast.json')
+    const before = JSON.parse(readFileSync(file, 'utf8')) as Stamp
+    writeFileSync(file, JSON.stringify(change(before)))
+    return before
+  })
+}
+
+/** Spoils the middle of the member's newest log, while no machine has the volume; its end etcd would mend itself. */
+export function damageLog(volumeId: string): void {
+  whileMounted(volumeId, (folder) => {
+    const { clusterId, memberId } = JSON.parse(readFileSync(join(folder, 'holdfast.json'), 'utf8')) as Stamp
+    const logs = join(folder, `${clusterId}-${memberId}`, 'member', 'wal')
+    const newest = readdirSync(logs)
+      .filter((name) => name.endsWith('.wal'))
+      .sort()
+      .at(-1)
+    const file = openSync(join(logs, newest ?? ''), 'r+')
+    // Behind the first records, which say whose log it is.
+    writeSync(file, Buffer.alloc(4_096, 'damage'), 0, 4_096, 16_384)
+    closeSync(file)
+  })
+}
+
+/**
+ * On this host, through the loop device that is there already: two devices on one file would each have a cache
+ * of their own.
+ */
+function whileMounted<T>(volumeId: string, action: (folder: string) => T): T {
   const folder = mkdtempSync(join(base, 'mount-'))
   const image = imageOf(volumeId)
   const present = run('losetup', '--noheadings', '--output', 'NAME', '--associated', image).trim()
   const device = present || run('losetup', '--find', '--show', image).trim()
   run('mount', device, folder)
   try {
-    const file = join(folder, 'holdfast.json')
-    const before = JSON.parse(readFileSync(file, 'utf8')) as Stamp
-    writeFileSync(file, JSON.stringify(change(before)))
-    return before
+    return action(folder)
   } finally {
     run('umount', folder)
     rmdirSync(folder)
