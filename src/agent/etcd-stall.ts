@@ -33,7 +33,7 @@ export function watchStall(
   now: () => number = () => performance.now(),
 ): StallWatch {
   let restarts = 0
-  let still: { sinceMs: number; applied: number | undefined } | undefined
+  let still: { sinceMs: number; applied: number | undefined; othersThen: number } | undefined
   return {
     async look({ healthy, quorum, others }) {
       if (healthy) restarts = 0
@@ -47,9 +47,12 @@ export function watchStall(
       const comes = applied !== undefined && applied !== still?.applied && others - applied > far
       if (found?.busy) still = undefined
       else if (!still || comes || (still.applied === undefined) !== (applied === undefined))
-        still = { sinceMs: now(), applied }
+        still = { sinceMs: now(), applied, othersThen: others }
       else still.applied = applied
-      return still && { ms: now() - still.sinceMs, restarts, silent: found === undefined }
+      if (!still) return undefined
+      // What a restarted member applies again is its own log: only what was written since proves that it hears.
+      const follows = applied !== undefined && applied > still.othersThen
+      return { ms: now() - still.sinceMs, restarts, silent: found === undefined, follows }
     },
     restarted() {
       restarts += 1

@@ -190,6 +190,24 @@ function isStuck(seen: MemberObservation, id: string): boolean {
   return stalled.ms >= Math.min(longestPatienceMs, first * 2 ** stalled.restarts)
 }
 
+/** In vain so often, and its data is what is wrong. */
+const restartsBeforeRejoining = 2
+
+/**
+ * A member that takes in what the others write and yet gets no answer to its own questions, also after restarts,
+ * holds another list of members than they do (etcd drops answers from whom it does not list): with new data
+ * it gets theirs. One that is cut off keeps its data.
+ */
+function whenStuck({ stalled, storeReachable }: MemberObservation): MemberStep {
+  const seconds = Math.round((stalled?.ms ?? 0) / 1000)
+  const what = `the others have a quorum, but for ${seconds} s the member has served nothing`
+  const inVain = (stalled?.restarts ?? 0) >= restartsBeforeRejoining
+  if (stalled?.follows && inVain && storeReachable) {
+    return { do: 'set-aside', reason: `${what}, though it follows them, and restarts have not helped` }
+  }
+  return { do: 'restart', reason: `${what} and come no nearer` }
+}
+
 /** The disk is this seat's member: it runs with or without quorum, with or without the store. */
 function withMyMember(seen: MemberObservation, id: string): MemberStep {
   const { cluster } = seen
@@ -198,13 +216,7 @@ function withMyMember(seen: MemberObservation, id: string): MemberStep {
   }
   if (seen.running !== 'pod') return { do: 'start', reason: `the disk holds member ${id}` }
   if (!cluster) return { do: 'idle', reason: 'no member answers' }
-  if (isStuck(seen, id)) {
-    const seconds = Math.round((seen.stalled?.ms ?? 0) / 1000)
-    return {
-      do: 'restart',
-      reason: `the others have a quorum, but for ${seconds} s the member has served nothing and come no nearer`,
-    }
-  }
+  if (isStuck(seen, id)) return whenStuck(seen)
   if (!seen.storeReachable) return { do: 'idle', reason: 'the state store is away: no changes' }
   if (!cluster.quorum) return { do: 'idle', reason: `etcd ${seen.etcd} has no quorum: no changes` }
   const me = cluster.members.find((member) => member.id === id)

@@ -26,8 +26,11 @@ export interface MemberObservation {
   recordedMemberIds: readonly string[]
   /** Founders that have not come yet were waited for long enough. */
   formationGraceOver: boolean
-  /** For so long the own member has served nothing and come no nearer. `silent`: nor said anything at all. */
-  stalled?: { ms: number; restarts: number; silent: boolean }
+  /**
+   * For so long the own member has served nothing, and come no nearer to doing so. `silent`: nor said anything
+   * at all. `follows`: meanwhile it took in what the others wrote.
+   */
+  stalled?: { ms: number; restarts: number; silent: boolean; follows: boolean }
   /** This member's id as a founder, computed from its peer URL and the token. */
   founderId?: string
 }

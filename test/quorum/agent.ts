@@ -76,7 +76,9 @@ export function look(world: World, seat: string): Seen | { waiting: string } {
       declaredSeats: world.declared,
       running: it.manifest,
       ...(cluster ? { cluster } : {}),
-      ...(it.stuck ? { stalled: { ms: it.stuckLooks * msOfLook, restarts: 0, silent: false } } : {}),
+      ...(it.stuck
+        ? { stalled: { ms: it.stuckLooks * msOfLook, restarts: 0, silent: false, follows: false } }
+        : {}),
       lostMemberIds: records.flatMap((one) => (one.state === 'lost' && one.memberId ? [one.memberId] : [])),
       recordedMemberIds: records.flatMap((one) => one.memberId ?? []),
       formationGraceOver: it.graceLooks > graceLooks,

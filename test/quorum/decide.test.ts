@@ -28,7 +28,7 @@ import { inWords } from './agent.ts'
  *   running no|founding|pod                      := running no
  *   cluster quorum|no-quorum [CLUSTER [written]] := nobody answers, nothing written
  *   member ID NAME|- voter|learner healthy|away|unserved  := none; learners that are healthy have caught up
- *   stalled SECONDS after RESTARTS [silent]      := it is not
+ *   stalled SECONDS after RESTARTS [silent|follows] := it is not
  *   recorded IDS   lost IDS   sign TEXT…   declared SEATS|-   founder ID   grace over
  *        := every listed member is recorded, none lost, no sign, declared a,b,c, founder FA, grace not over
  */
@@ -130,7 +130,12 @@ function parseFacts(lines: readonly string[]): MemberObservation {
     } else if (fact === 'disk') seen.disk = diskOf(one, words)
     else if (fact === 'store') seen.storeReachable = false
     else if (fact === 'stalled')
-      stalled = { ms: Number(one) * 1000, restarts: Number(three), silent: four === 'silent' }
+      stalled = {
+        ms: Number(one) * 1000,
+        restarts: Number(three),
+        silent: four === 'silent',
+        follows: four === 'follows',
+      }
     else if (fact === 'running') seen.running = one as 'pod'
     else if (fact === 'cluster') {
       const written = line.trim().endsWith(' written')
