@@ -1,5 +1,5 @@
 import { open, readdir, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { EtcdName } from '../spec/types.ts'
 
 /** What etcd 3.6 says before it ends because of its own data. */
@@ -36,7 +36,11 @@ export async function findCorruption(
     }),
   )
   const times = await Promise.all(files.flat().map(async (path) => ({ path, time: await changedAt(path) })))
-  const newest = times.sort((one, other) => one.time - other.time).at(-1)
+  // Written at the same moment, the one of the later start is the newer one.
+  const startOf = (path: string): number => Number.parseInt(basename(path), 10)
+  const newest = times
+    .sort((one, other) => one.time - other.time || startOf(one.path) - startOf(other.path))
+    .at(-1)
   if (!newest || newest.time < (await changedAt(stampFile))) return undefined
   const line = (await tail(newest.path))
     .split('\n')

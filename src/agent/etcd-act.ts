@@ -68,8 +68,12 @@ export async function actOn(at: EtcdSeat, observer: Observer, step: MemberStep, 
       // While forming, the seat founds again; once formed it joins under a new id.
       if (genesis?.value.phase === 'forming') await changeMember(at, { state: 'unused' })
       return
+    case 'move-leader':
+      observer.tried()
+      await observer.clients()?.moveLeader(step.id)
+      return
     case 'restart':
-      observer.restarted()
+      observer.tried()
       await stopEtcd(etcd)
       return
     case 'mark-lost':

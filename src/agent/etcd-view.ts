@@ -21,6 +21,8 @@ export interface EtcdWatch {
       }
     | undefined
   >
+  /** Asks whoever leads to hand over. */
+  moveLeader(target: string): Promise<void>
   /** Asks one member after the other until one can be reached; membership changes go through it. */
   any: EtcdClient
   close(): void
@@ -83,22 +85,33 @@ export async function watchEtcd(
     return undefined
   }
 
+  const statuses = async (): Promise<Answering[]> => {
+    const asked = [...clients.values()].map(async (client): Promise<Answering[]> => {
+      const status = await client.status().catch(() => undefined)
+      return status ? [{ client, status }] : []
+    })
+    return (await Promise.all(asked)).flat()
+  }
+
   return {
     any,
+    async moveLeader(target) {
+      const leader = (await statuses()).find(({ status }) => status.leaderId === status.memberId)
+      await leader?.client.moveLeader(target)
+    },
     close() {
       for (const client of [...clients.values(), any]) client.close()
     },
     async view(expected) {
-      const asked = [...clients.values()].map(async (client): Promise<Answering[]> => {
-        const status = await client.status().catch(() => undefined)
-        return status ? [{ client, status }] : []
-      })
-      const answering = (await Promise.all(asked)).flat()
+      const answering = await statuses()
       const isOther = ({ status }: Answering): boolean =>
         expected !== undefined && status.clusterId !== expected
       const found = await members(answering.sort((a, b) => Number(isOther(a)) - Number(isOther(b))))
       if (!found) return undefined
       const states = answering.map(({ status }) => status)
+      const leader = states.find(
+        ({ memberId, leaderId, clusterId }) => leaderId === memberId && clusterId === found.clusterId,
+      )
       const viewed = found.list.map((member): ViewedMember => {
         const state = states.find(({ memberId }) => memberId === member.id)
         // Knowing a leader is not enough: a member can hear it and yet not be heard.
@@ -119,6 +132,7 @@ export async function watchEtcd(
         view: {
           clusterId: found.clusterId,
           quorum: found.served.size > 0,
+          ...(leader ? { leaderId: leader.memberId } : {}),
           // An empty etcd is at revision 1; nothing is written before the first apiserver starts.
           written: states.some(({ clusterId, revision }) => clusterId === found.clusterId && revision > 1),
           members: viewed,

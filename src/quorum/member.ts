@@ -1,6 +1,7 @@
 import { hasQuorum } from './majority.ts'
 import type { ClusterView, Disk, MemberObservation, MemberStep, ViewedMember } from './observation.ts'
 import type { Genesis, Stamp } from './records.ts'
+import { othersHaveQuorum, whenStuck } from './stuck.ts'
 
 export type { ClusterView, Disk, MemberObservation, MemberStep, ViewedMember } from './observation.ts'
 
@@ -175,39 +176,6 @@ function onceFormed(seen: MemberObservation): MemberStep {
   return withMyMember(seen, memberId)
 }
 
-/**
- * How long a member may serve nothing before its first restart, and one that says nothing, because it loads its
- * data or hangs; twice as long before each further one.
- */
-const patienceMs = 30_000
-const silentPatienceMs = 120_000
-const longestPatienceMs = 8 * 60_000
-
-function isStuck(seen: MemberObservation, id: string): boolean {
-  const { stalled } = seen
-  if (!stalled || !othersHaveQuorum(seen, id)) return false
-  const first = stalled.silent ? silentPatienceMs : patienceMs
-  return stalled.ms >= Math.min(longestPatienceMs, first * 2 ** stalled.restarts)
-}
-
-/** In vain so often, and its data is what is wrong. */
-const restartsBeforeRejoining = 2
-
-/**
- * A member that takes in what the others write and yet gets no answer to its own questions, also after restarts,
- * holds another list of members than they do (etcd drops answers from whom it does not list): with new data
- * it gets theirs. One that is cut off keeps its data.
- */
-function whenStuck({ stalled, storeReachable }: MemberObservation): MemberStep {
-  const seconds = Math.round((stalled?.ms ?? 0) / 1000)
-  const what = `the others have a quorum, but for ${seconds} s the member has served nothing`
-  const inVain = (stalled?.restarts ?? 0) >= restartsBeforeRejoining
-  if (stalled?.follows && inVain && storeReachable) {
-    return { do: 'set-aside', reason: `${what}, though it follows them, and restarts have not helped` }
-  }
-  return { do: 'restart', reason: `${what} and come no nearer` }
-}
-
 /** The disk is this seat's member: it runs with or without quorum, with or without the store. */
 function withMyMember(seen: MemberObservation, id: string): MemberStep {
   const { cluster } = seen
@@ -216,7 +184,8 @@ function withMyMember(seen: MemberObservation, id: string): MemberStep {
   }
   if (seen.running !== 'pod') return { do: 'start', reason: `the disk holds member ${id}` }
   if (!cluster) return { do: 'idle', reason: 'no member answers' }
-  if (isStuck(seen, id)) return whenStuck(seen)
+  const remedy = whenStuck(seen, id)
+  if (remedy) return remedy
   if (!seen.storeReachable) return { do: 'idle', reason: 'the state store is away: no changes' }
   if (!cluster.quorum) return { do: 'idle', reason: `etcd ${seen.etcd} has no quorum: no changes` }
   const me = cluster.members.find((member) => member.id === id)
@@ -291,10 +260,3 @@ const orphans = (seen: MemberObservation): ViewedMember[] =>
   (seen.cluster?.members ?? []).filter(
     (member) => member.isLearner && !seen.recordedMemberIds.includes(member.id),
   )
-
-/** Whether the voters other than `id` are a majority by themselves. */
-function othersHaveQuorum(seen: MemberObservation, id: string): boolean {
-  const voters = seen.cluster?.members.filter((member) => !member.isLearner) ?? []
-  const healthy = voters.filter((member) => member.healthy && member.id !== id)
-  return (seen.cluster?.quorum ?? false) && hasQuorum(voters.length, healthy.length)
-}

@@ -28,9 +28,9 @@ export interface MemberObservation {
   formationGraceOver: boolean
   /**
    * For so long the own member has served nothing, and come no nearer to doing so. `silent`: nor said anything
-   * at all. `follows`: meanwhile it took in what the others wrote.
+   * at all. `follows`: meanwhile it took in what the others wrote. `tried`: remedies so far.
    */
-  stalled?: { ms: number; restarts: number; silent: boolean; follows: boolean }
+  stalled?: { ms: number; tried: number; silent: boolean; follows: boolean }
   /** This member's id as a founder, computed from its peer URL and the token. */
   founderId?: string
 }
@@ -43,6 +43,8 @@ export type Disk =
 export interface ClusterView {
   /** Of the cluster that answered; a view of another cluster than the disk's says nothing about its member. */
   clusterId?: string
+  /** The member that leads, as the others say. */
+  leaderId?: string
   /** A linearizable read succeeded. */
   quorum: boolean
   /** Something was written: it has acknowledged writes, whatever the store says. */
@@ -75,6 +77,8 @@ export type MemberStep =
   | { do: 'record-formed'; reason: string }
   /** Puts the static pod in place; ends the founding process first. */
   | { do: 'start'; reason: string; changesRefused?: true }
+  /** Hands leadership to this voter. */
+  | { do: 'move-leader'; id: string; reason: string }
   /** Ends the static pod; the next look starts it again. */
   | { do: 'restart'; reason: string }
   | { do: 'mark-lost'; reason: string }

@@ -1,6 +1,7 @@
 import { decideMember, type MemberObservation, type MemberStep } from '../../src/quorum/member.ts'
 import { type Genesis, type MemberRecord, type Stamp, unusedMember } from '../../src/quorum/records.ts'
 import { addLearner, EtcdRefusal, type Group, groups, promote, removeMember, viewOf } from './etcd-model.ts'
+import { inWords } from './in-words.ts'
 import { recall, type Versioned } from './recall.ts'
 import { at, freshId, running, type SeatInStore, type SeatInWorld, tick, type World } from './world.ts'
 
@@ -77,7 +78,7 @@ export function look(world: World, seat: string): Seen | { waiting: string } {
       running: it.manifest,
       ...(cluster ? { cluster } : {}),
       ...(it.stuck
-        ? { stalled: { ms: it.stuckLooks * msOfLook, restarts: 0, silent: false, follows: false } }
+        ? { stalled: { ms: it.stuckLooks * msOfLook, tried: 0, silent: false, follows: false } }
         : {}),
       lostMemberIds: records.flatMap((one) => (one.state === 'lost' && one.memberId ? [one.memberId] : [])),
       recordedMemberIds: records.flatMap((one) => one.memberId ?? []),
@@ -110,12 +111,6 @@ export function* turn(world: World, it: SeatInWorld): Generator<string, void> {
 function votesNow({ observation: { disk, cluster, genesis } }: Seen): boolean {
   if (typeof genesis !== 'object' || genesis.phase !== 'formed' || disk.kind !== 'stamped') return false
   return cluster?.members.find(({ id }) => id === disk.stamp.memberId)?.isLearner === false
-}
-
-export function inWords(step: MemberStep): string {
-  const what =
-    'ids' in step ? ` ${step.ids.join(',')}` : 'founders' in step ? ` ${step.founders.join(',')}` : ''
-  return `${step.do}${what}${'changesRefused' in step ? ' (changes refused)' : ''}: ${step.reason}`
 }
 
 function* claim(world: World, it: SeatInWorld): Generator<string, boolean> {

@@ -8,7 +8,7 @@ import {
   type ViewedMember,
 } from '../../src/quorum/member.ts'
 import type { Genesis, MemberRecord, Stamp } from '../../src/quorum/records.ts'
-import { inWords } from './agent.ts'
+import { inWords } from './in-words.ts'
 
 /*
  * What a member does next, case by case: testdata/decide-*.txt. A case is
@@ -28,7 +28,8 @@ import { inWords } from './agent.ts'
  *   running no|founding|pod                      := running no
  *   cluster quorum|no-quorum [CLUSTER [written]] := nobody answers, nothing written
  *   member ID NAME|- voter|learner healthy|away|unserved  := none; learners that are healthy have caught up
- *   stalled SECONDS after RESTARTS [silent|follows] := it is not
+ *   stalled SECONDS after REMEDIES [silent|follows] := it is not
+ *   leader ID                                    := not told
  *   recorded IDS   lost IDS   sign TEXT…   declared SEATS|-   founder ID   grace over
  *        := every listed member is recorded, none lost, no sign, declared a,b,c, founder FA, grace not over
  */
@@ -100,7 +101,7 @@ function parseCase(text: string): Case {
 function parseFacts(lines: readonly string[]): MemberObservation {
   const members: ViewedMember[] = []
   const signs: string[] = []
-  let cluster: { quorum: boolean; clusterId?: string; written: boolean } | undefined
+  let cluster: { quorum: boolean; clusterId?: string; written: boolean; leaderId?: string } | undefined
   let recorded: string[] | undefined
   let stalled: MemberObservation['stalled']
   const seen = {
@@ -132,7 +133,7 @@ function parseFacts(lines: readonly string[]): MemberObservation {
     else if (fact === 'stalled')
       stalled = {
         ms: Number(one) * 1000,
-        restarts: Number(three),
+        tried: Number(three),
         silent: four === 'silent',
         follows: four === 'follows',
       }
@@ -147,6 +148,7 @@ function parseFacts(lines: readonly string[]): MemberObservation {
       const answers = four !== 'away'
       members.push({ id: one, name: two === '-' ? '' : two, isLearner, answers, healthy, ...caughtUp })
     } else if (fact === 'recorded') recorded = one === '-' ? [] : one.split(',')
+    else if (fact === 'leader' && cluster) cluster.leaderId = one
     else if (fact === 'lost') seen.lostMemberIds = one.split(',')
     else if (fact === 'sign') signs.push(text)
     else if (fact === 'declared') seen.declaredSeats = one === '-' ? [] : one.split(',')
