@@ -56,11 +56,13 @@ async function main(): Promise<number> {
   const bench = await openBench({ folder: flags.folder, rounds, idleSeconds: Number(flags.idle) })
   const file = join(flags.out, 'results.json')
   const results: BenchResults = { machine: thisMachine(), sections: flags.only ? await earlier(file) : [] }
+  // Asked for before the results are written: they are no change to what is measured.
+  const commit = describeCommit()
   try {
     for (const measurement of measurements.filter(({ name }) => wanted.includes(name))) {
       bench.say(`== ${measurement.title}`)
       const { name, title } = measurement
-      const about = { name, title, at: new Date().toISOString(), commit: commit(), rounds }
+      const about = { name, title, at: new Date().toISOString(), commit, rounds }
       const section = await measurement.run(bench).then(
         (figures): MeasuredSection => ({ ...about, figures }),
         (error: unknown): MeasuredSection => ({ ...about, figures: [], error: messageOf(error) }),
@@ -95,7 +97,7 @@ async function earlier(file: string): Promise<MeasuredSection[]> {
   }
 }
 
-function commit(): string {
+function describeCommit(): string {
   try {
     return execFileSync('git', ['describe', '--always', '--dirty'], { encoding: 'utf8' }).trim()
   } catch {

@@ -16,7 +16,7 @@ export interface Progress {
 
 export interface StallWatch {
   /**
-   * Called at each look; `others` is how far the furthest other member has come. Undefined for a member that
+   * Called at each look; `others` is how far the furthest member has come. Undefined for a member that
    * serves, is on its way, or has nobody to follow.
    */
   look(seen: { healthy: boolean; quorum: boolean; others: number }): Promise<MemberObservation['stalled']>

@@ -108,10 +108,10 @@ export async function watchEtcd(
         expected !== undefined && status.clusterId !== expected
       const found = await members(answering.sort((a, b) => Number(isOther(a)) - Number(isOther(b))))
       if (!found) return undefined
-      const states = answering.map(({ status }) => status)
-      const leader = states.find(
-        ({ memberId, leaderId, clusterId }) => leaderId === memberId && clusterId === found.clusterId,
-      )
+      const states = answering
+        .map(({ status }) => status)
+        .filter(({ clusterId }) => clusterId === found.clusterId)
+      const leader = states.find(({ memberId, leaderId }) => leaderId === memberId)
       const viewed = found.list.map((member): ViewedMember => {
         const state = states.find(({ memberId }) => memberId === member.id)
         // Knowing a leader is not enough: a member can hear it and yet not be heard.
@@ -134,7 +134,7 @@ export async function watchEtcd(
           quorum: found.served.size > 0,
           ...(leader ? { leaderId: leader.memberId } : {}),
           // An empty etcd is at revision 1; nothing is written before the first apiserver starts.
-          written: states.some(({ clusterId, revision }) => clusterId === found.clusterId && revision > 1),
+          written: states.some(({ revision }) => revision > 1),
           members: viewed,
         },
         members: found.list,

@@ -100,16 +100,15 @@ export function createCheckContext({ cloud, declaration, credentials }: CheckSub
     const statuses = await Promise.all(
       masters.map(async (machine) => {
         const client = etcdAt(machine, name)
-        const [status, serves] = await Promise.all([
+        const [status, list] = await Promise.all([
           client.status().catch(() => undefined),
-          client.memberList({ linearizable: true }).then(
-            () => true,
-            () => false,
-          ),
+          client.memberList({ linearizable: true }).catch(() => undefined),
         ])
-        return { machine, status, serves }
+        return { machine, status, serves: list !== undefined, list }
       }),
     )
+    const agreed = statuses.find(({ list }) => list !== undefined)?.list
+    if (agreed) return { members: agreed.members, statuses }
     const leader = statuses.find(({ status }) => status && status.leaderId === status.memberId)
     const answering = leader ?? statuses.find(({ status }) => status !== undefined)
     if (!answering) return { members: [], statuses }

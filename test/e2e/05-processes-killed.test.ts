@@ -6,7 +6,7 @@ import type { Machine } from '../../src/clouds/cloud.ts'
 import { type Target, targetOf } from './support/client.ts'
 import { nothingLost, slack, votersOf } from './support/expectations.ts'
 import { askJson, holdfast } from './support/holdfast.ts'
-import { cloud, etcdctl, inside, inventory, machinesOf, pidOf } from './support/machines.ts'
+import { cloud, inside, inventory, leads, machinesOf, pidOf } from './support/machines.ts'
 import { clusterName } from './support/place.ts'
 import { mustBeWell, sharedCluster } from './support/state.ts'
 import { defined, eventually, throughout } from './support/wait.ts'
@@ -151,9 +151,7 @@ END`,
 /** A master whose member of `main` does not lead. */
 async function follower(): Promise<Machine> {
   for (const machine of await machinesOf('master')) {
-    const lines = await etcdctl(machine, 'main', 'endpoint status --write-out=fields')
-    const field = (name: string) => new RegExp(`"${name}" : (\\d+)`).exec(lines)?.[1]
-    if (field('MemberID') !== field('Leader')) return machine
+    if (!(await leads(machine, 'main'))) return machine
   }
   throw new Error('every master leads')
 }

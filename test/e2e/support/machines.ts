@@ -110,10 +110,20 @@ export async function etcdIds(
   machine: Pick<Machine, 'id'>,
   etcd: EtcdName,
 ): Promise<{ cluster: string; member: string }> {
+  const { cluster, member } = await idsSaid(machine, etcd)
+  return { cluster, member }
+}
+
+export async function leads(machine: Pick<Machine, 'id'>, etcd: EtcdName): Promise<boolean> {
+  const { member, leader } = await idsSaid(machine, etcd)
+  return member === leader
+}
+
+async function idsSaid(machine: Pick<Machine, 'id'>, etcd: EtcdName) {
   const text = await etcdctl(machine, etcd, 'endpoint status --write-out=fields')
   const field = (name: string): string => {
     const found = new RegExp(`^"${name}" : (\\d+)$`, 'm').exec(text)?.[1]
     return BigInt(defined(found, `${name} in ${text}`)).toString(16)
   }
-  return { cluster: field('ClusterID'), member: field('MemberID') }
+  return { cluster: field('ClusterID'), member: field('MemberID'), leader: field('Leader') }
 }
