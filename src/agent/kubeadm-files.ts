@@ -77,6 +77,13 @@ export function isUsable(
   )
 }
 
+/** When the certificate in a kubeconfig runs out, as ISO 8601; another one runs out at another time. */
+export async function expiryOfKubeconfig(path: string): Promise<string> {
+  const [certPem] = await credentials(path, (await readIfThere(path)) ?? '')
+  if (!certPem) throw new Error(`${path} holds no certificate`)
+  return certificateInfo(certPem).notAfter.toISOString()
+}
+
 interface Kubeconfig {
   'current-context'?: string
   users?: {

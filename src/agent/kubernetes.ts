@@ -15,7 +15,7 @@ import type { ClusterPki } from '../pki/cluster-pki.ts'
 import { command } from './command.ts'
 import { folders } from './context.ts'
 import { readIfThere, writeDurably, writeIfChanged } from './files.ts'
-import { isComplete, isUsable, removeHalfWritten } from './kubeadm-files.ts'
+import { expiryOfKubeconfig, isComplete, isUsable, removeHalfWritten } from './kubeadm-files.ts'
 import { manifestOf } from './static-pod.ts'
 
 export const kubeadmConfig = '/etc/holdfast/kubeadm.yaml'
@@ -92,8 +92,6 @@ export async function writeAuthorities(pki: ClusterPki): Promise<void> {
 /** Certificates, kubeconfigs and kubelet's own configuration of this master; starts kubelet. */
 export async function startKubelet(facts: MasterFacts, progress: (reason: string) => void): Promise<void> {
   await forgetOldAddress(facts.address)
-  const removed = await removeHalfWritten('/etc/kubernetes')
-  if (removed.length > 0) progress(`made again: ${removed.join(', ')}`)
   const config = renderInitConfiguration(facts, folders.patches)
   const patches = controlPlanePatches()
   const wanted = JSON.stringify({ config, patches })
@@ -101,16 +99,44 @@ export async function startKubelet(facts: MasterFacts, progress: (reason: string
     await command('systemctl', ['start', 'kubelet'])
     return
   }
+  tellRemoved(await removeHalfWritten('/etc/kubernetes'), progress)
   await writeIfChanged(kubeadmConfig, config)
   for (const [name, content] of Object.entries(patches)) {
     await writeIfChanged(join(folders.patches, name), content)
   }
   await Promise.all([folders.manifests, rendered].map((folder) => mkdir(folder, { recursive: true })))
-  await kubeadmInit(new Set(['certs', 'kubeconfig']))
-  await useRotatingCertificate()
+  await makeCertificates()
   await kubeadmInit(new Set(['kubelet-start']))
   await renderManifests()
   await writeDurably(prepared, wanted)
+}
+
+/**
+ * Makes again what has nearly run out or is not whole, while everything runs. The apiserver reads its
+ * certificates anew by itself (`dynamiccertificates` in Kubernetes); the controllers, where they run already,
+ * start again.
+ */
+export async function renewCertificates(progress: (reason: string) => void): Promise<void> {
+  const removed = await removeHalfWritten('/etc/kubernetes')
+  tellRemoved(removed, progress)
+  if (!(await isComplete('/etc/kubernetes'))) {
+    const bypass = await readIfThere(superAdminConf)
+    await makeCertificates()
+    // kubeadm makes it together with the others.
+    if (bypass === undefined) await rm(superAdminConf, { force: true })
+  }
+  if (removed.includes('kubelet.conf')) await command('systemctl', ['restart', 'kubelet'])
+  if (await readIfThere(manifestOf('kube-scheduler'))) await startControllers()
+}
+
+/** Makes what is missing of them; what is there stays. */
+async function makeCertificates(): Promise<void> {
+  await kubeadmInit(new Set(['certs', 'kubeconfig']))
+  await useRotatingCertificate()
+}
+
+function tellRemoved(names: readonly string[], progress: (reason: string) => void): void {
+  if (names.length > 0) progress(`made again: ${names.join(', ')}`)
 }
 
 /** What names the machine's former address is made again. */
@@ -159,9 +185,13 @@ const renderManifests = (): Promise<string> =>
     env: { KUBEADM_INIT_DRYRUN_DIR: rendered },
   })
 
-async function startStaticPod(component: string): Promise<void> {
-  const manifest = await readFile(join(rendered, `${component}.yaml`), 'utf8')
-  await writeIfChanged(manifestOf(component), manifest)
+/** Changed annotations make kubelet start the pod again. */
+async function startStaticPod(component: string, annotations: Record<string, string> = {}): Promise<void> {
+  const manifest = parseDocument(await readFile(join(rendered, `${component}.yaml`), 'utf8'))
+  for (const [name, value] of Object.entries(annotations)) {
+    manifest.setIn(['metadata', 'annotations', name], value)
+  }
+  await writeIfChanged(manifestOf(component), manifest.toString())
 }
 
 /**
@@ -184,9 +214,17 @@ export async function startApiserver(
   await waitForApiserver(address, { enough: 'ready', timeoutMs: 30_000, progress })
 }
 
-/** The two that need an apiserver: started sooner they would only take the processors from it. */
+/**
+ * The two that need an apiserver: started sooner they would only take the processors from it. They read their
+ * certificate once, when they start: with another one they are started again.
+ */
 export async function startControllers(): Promise<void> {
-  await Promise.all(['kube-controller-manager', 'kube-scheduler'].map(startStaticPod))
+  await Promise.all(
+    ['controller-manager', 'scheduler'].map(async (name) => {
+      const expires = await expiryOfKubeconfig(join('/etc/kubernetes', `${name}.conf`))
+      await startStaticPod(`kube-${name}`, { 'holdfast.dev/certificate-expires': expires })
+    }),
+  )
 }
 
 /**

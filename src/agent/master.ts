@@ -12,7 +12,14 @@ import { type EtcdMemberLoop, runEtcdMember } from './etcd-member.ts'
 import { ensureEtcdPki } from './etcd-pki.ts'
 import { nodeFacts } from './facts.ts'
 import { writeHosts } from './hosts-file.ts'
-import { adminConf, startApiserver, startControllers, startKubelet, writeAuthorities } from './kubernetes.ts'
+import {
+  adminConf,
+  renewCertificates,
+  startApiserver,
+  startControllers,
+  startKubelet,
+  writeAuthorities,
+} from './kubernetes.ts'
 import { isReady } from './node-watch.ts'
 import { keepOwnNode } from './own-node.ts'
 import { takeTurn } from './standby.ts'
@@ -21,6 +28,7 @@ const retryMs = 200
 /** Between attempts that start processes. */
 const longestPauseMs = 10_000
 const hostsEveryMs = 3_000
+const certificatesEveryMs = 24 * 3600 * 1000
 
 /** A master, from its boot on. Ends never; every part is repeated until it succeeds. */
 export async function runMaster(context: AgentContext, tell: (seat: string) => void): Promise<void> {
@@ -46,6 +54,7 @@ export async function runMaster(context: AgentContext, tell: (seat: string) => v
   const prepare = async () =>
     startKubelet(await nodeFacts(context), (reason) => context.say('kubelet', reason))
   await until(context, 'kubelet', prepare, longestPauseMs)
+  void keepCertificates(context)
   const votes = (): void => {
     // An apiserver is of use without `events`, so that is not waited for.
     if (!main.votes) throw new Error('it starts once the member of etcd main of this seat votes')
@@ -72,6 +81,19 @@ export async function runMaster(context: AgentContext, tell: (seat: string) => v
       throw new Error('the cluster-wide phases are not done yet')
     await dropSuperAdmin()
   })
+}
+
+/**
+ * Looks at kubeadm's certificates now and about once a day: each master at a time of its own, for the
+ * controllers that work start again.
+ */
+async function keepCertificates(context: AgentContext): Promise<never> {
+  const part = 'kubeadm’s certificates'
+  const renew = () => renewCertificates((reason) => context.say(part, reason))
+  for (;;) {
+    await until(context, part, renew, longestPauseMs)
+    await sleep(certificatesEveryMs * (0.5 + Math.random()))
+  }
 }
 
 /** A member that has to be ended takes its apiserver with it: that starts again when the member votes again. */

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises'
 import { fromKubeconfig, type KubeApi } from '../controlplane/api.ts'
 import type { AgentContext } from './context.ts'
 import { type NodeWatch, watchNodes } from './node-watch.ts'
@@ -8,10 +9,14 @@ export function keepOwnNode(
   context: AgentContext,
   kubeconfig: string,
 ): { api: () => Promise<KubeApi>; nodes: NodeWatch['nodes'] } {
-  let client: KubeApi | undefined
+  let made: { client: KubeApi; mtimeMs: number } | undefined
   const api = async (): Promise<KubeApi> => {
-    client ??= await fromKubeconfig(kubeconfig, { timeoutMs: 5_000 })
-    return client
+    // A certificate in it is read when the client is made: with a renewed one it is made anew.
+    const { mtimeMs } = await stat(kubeconfig)
+    if (made?.mtimeMs !== mtimeMs) {
+      made = { client: await fromKubeconfig(kubeconfig, { timeoutMs: 5_000 }), mtimeMs }
+    }
+    return made.client
   }
   const network = { nudge: () => {} }
   const watch = watchNodes(

@@ -10,11 +10,15 @@ export interface ComponentVersions {
   readonly pause: string
 }
 
-/** As `kubeadm config images list` names them for that version; containerd 2.x as kubelet wants it. */
+/**
+ * As `kubeadm config images list` names them for that version; containerd 2.x as kubelet wants it.
+ * etcd is the newest patch of the minor version kubeadm names (3.6.8): before 3.6.9 a linearizable read
+ * may return what was true before a change of leader (etcd-io/etcd#20418).
+ */
 const known: readonly ComponentVersions[] = [
   {
     kubernetes: '1.36.3',
-    etcd: '3.6.8',
+    etcd: '3.6.16',
     containerd: '2.2.0',
     coredns: '1.14.2',
     cni: '1.9.1',

@@ -1,8 +1,9 @@
+import { X509Certificate } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { isComplete, removeHalfWritten } from '../../src/agent/kubeadm-files.ts'
+import { expiryOfKubeconfig, isComplete, removeHalfWritten } from '../../src/agent/kubeadm-files.ts'
 import { type CertificatePair, createAuthority, issueCertificate } from '../../src/pki/certificates.ts'
 
 let ca: CertificatePair
@@ -93,4 +94,14 @@ describe('before kubeadm runs', () => {
       expect.arrayContaining(['pki/apiserver.crt', 'pki/apiserver-kubelet-client.crt', 'admin.conf']),
     )
   })
+})
+
+test('when a kubeconfig’s certificate runs out', async () => {
+  const notAfter = new X509Certificate(first.certPem).validToDate
+  expect(await expiryOfKubeconfig(join(root, 'admin.conf'))).toBe(notAfter.toISOString())
+
+  write('admin.conf', '{}')
+  await expect(expiryOfKubeconfig(join(root, 'admin.conf'))).rejects.toThrow(
+    /admin.conf holds no certificate/,
+  )
 })

@@ -16,20 +16,23 @@ beforeAll(async () => {
   target = targetOf(clusterName)
 })
 
-test('a master switched off while kubeadm wrote its files makes them again', async () => {
+test('a master makes again what kubeadm had not written to its end, and what has expired', async () => {
   const master = await masterOf('c')
-  // A key whose certificate was not written yet, one of another issue, and a kubeconfig that is cut off.
+  // A key whose certificate was not written yet, one of another issue, a kubeconfig that is cut off, and one
+  // that is over when the machine boots.
   await inside(
     master,
     `cd /etc/kubernetes && : >pki/apiserver.crt && : >admin.conf && : >controller-manager.conf &&
-    cp pki/apiserver.key pki/front-proxy-client.key`,
+    cp pki/apiserver.key pki/front-proxy-client.key &&
+    sed 's/"kind": "ClusterConfiguration",/& "certificateValidityPeriod": "1s",/' /etc/holdfast/kubeadm.yaml >/run/short.yaml &&
+    kubeadm certs renew scheduler.conf --config=/run/short.yaml`,
   )
 
   await cloud().power(master.id, 'reboot')
 
   await eventually('it says so', 60_000, async () => {
     const journal = await inside(master, 'journalctl --no-pager -q -b -u holdfast-agent')
-    expect(journal).toMatch(/made again: .*pki\/apiserver.crt.*admin.conf/)
+    expect(journal).toMatch(/made again: .*pki\/apiserver.crt.*admin.conf.*scheduler.conf/)
   })
   await mustBeWell()
 })
