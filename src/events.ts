@@ -15,6 +15,19 @@ export type Report = (event: ProgressEvent) => void
 
 export const silent: Report = () => {}
 
+/** Says a warning that is repeated while its cause lasts once in `everyMs`. */
+export function withoutRepeats(report: Report, now: () => number, everyMs = 10 * 60_000): Report {
+  const said = new Map<string, number>()
+  return (event) => {
+    if (event.type === 'warning') {
+      for (const [message, at] of said) if (now() - at >= everyMs) said.delete(message)
+      if (said.has(event.message)) return
+      said.set(event.message, now())
+    }
+    report(event)
+  }
+}
+
 /** Runs `action` as one step: reports its start, its end or its failure. */
 export async function asStep<T>(
   report: Report,

@@ -18,21 +18,13 @@ export function startBalancer(runtime: Runtime, held: HeldCluster): void {
   inBackground(runtime, held, () => ensureBalancer(runtime, held))
 }
 
-/** Clients of an apiserver that hangs are sent elsewhere: a look each second. What fails each time is said once. */
+/** Clients of an apiserver that hangs are sent elsewhere: a look each second. */
 export function closeDeadSessions(runtime: Runtime, held: HeldCluster): void {
   if ((held.notBefore.get('sessions') ?? 0) > runtime.now()) return
   held.notBefore.set('sessions', runtime.now() + sessionsEveryMs)
-  runtime.actions.closeDeadSessions(runtime.home, held.cluster).then(
-    () => {
-      delete held.sessionsFault
-    },
-    (error: unknown) => {
-      const fault = messageOf(error)
-      if (fault === held.sessionsFault) return
-      held.sessionsFault = fault
-      runtime.report({ type: 'warning', message: `${held.name}: the balancer's sessions: ${fault}` })
-    },
-  )
+  runtime.actions.closeDeadSessions(runtime.home, held.cluster).catch((error: unknown) => {
+    runtime.report({ type: 'warning', message: `${held.name}: the balancer's sessions: ${messageOf(error)}` })
+  })
 }
 
 /** One change at a time; after a failure a pause. */

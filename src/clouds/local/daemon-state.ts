@@ -50,8 +50,6 @@ export interface HeldCluster {
   /** What the balancer was told last; undefined without an endpoint. */
   targets?: Target[]
   balancerProcess?: ProcessIdentity
-  /** Why nobody could look for sessions through dead masters, as it was said last. */
-  sessionsFault?: string
   /** By group: why it waits. */
   waits: Map<string, string>
   /** Attaching, creating and deleting volumes, one after the other. */

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { HoldfastError, messageOf } from '../../errors.ts'
+import { withoutRepeats } from '../../events.ts'
 import { restrictStore } from '../../store/access.ts'
 import { type StateStore, StoreUnavailableError } from '../../store/store.ts'
 import type { CloudStep, EndpointTarget, Inventory } from '../cloud.ts'
@@ -48,12 +49,13 @@ export function createDaemon(options: DaemonOptions): Daemon {
   let again = false
   let stopped = false
 
+  const now = options.now ?? Date.now
   const runtime: Runtime = {
     home,
     actions,
     openStore: options.openStore,
-    report: options.report,
-    now: options.now ?? Date.now,
+    report: withoutRepeats(options.report, now),
+    now,
     randomSuffix: options.randomSuffix ?? (() => suffixFrom(randomBytes(5))),
     clusters,
     wake: () => {
