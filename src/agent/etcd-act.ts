@@ -68,10 +68,6 @@ export async function actOn(at: EtcdSeat, observer: Observer, step: MemberStep, 
       // While forming, the seat founds again; once formed it joins under a new id.
       if (genesis?.value.phase === 'forming') await changeMember(at, { state: 'unused' })
       return
-    case 'move-leader':
-      observer.tried()
-      await observer.clients()?.moveLeader(step.id)
-      return
     case 'restart':
       observer.tried()
       await stopEtcd(etcd)

@@ -21,8 +21,6 @@ export interface EtcdWatch {
       }
     | undefined
   >
-  /** Asks whoever leads to hand over. */
-  moveLeader(target: string): Promise<void>
   /** Asks one member after the other until one can be reached; membership changes go through it. */
   any: EtcdClient
   close(): void
@@ -95,10 +93,6 @@ export async function watchEtcd(
 
   return {
     any,
-    async moveLeader(target) {
-      const leader = (await statuses()).find(({ status }) => status.leaderId === status.memberId)
-      await leader?.client.moveLeader(target)
-    },
     close() {
       for (const client of [...clients.values(), any]) client.close()
     },
@@ -111,7 +105,6 @@ export async function watchEtcd(
       const states = answering
         .map(({ status }) => status)
         .filter(({ clusterId }) => clusterId === found.clusterId)
-      const leader = states.find(({ memberId, leaderId }) => leaderId === memberId)
       const viewed = found.list.map((member): ViewedMember => {
         const state = states.find(({ memberId }) => memberId === member.id)
         // Knowing a leader is not enough: a member can hear it and yet not be heard.
@@ -132,7 +125,6 @@ export async function watchEtcd(
         view: {
           clusterId: found.clusterId,
           quorum: found.served.size > 0,
-          ...(leader ? { leaderId: leader.memberId } : {}),
           // An empty etcd is at revision 1; nothing is written before the first apiserver starts.
           written: states.some(({ revision }) => revision > 1),
           members: viewed,

@@ -43,8 +43,6 @@ export type Disk =
 export interface ClusterView {
   /** Of the cluster that answered; a view of another cluster than the disk's says nothing about its member. */
   clusterId?: string
-  /** The member that leads, as the others say. */
-  leaderId?: string
   /** A linearizable read succeeded. */
   quorum: boolean
   /** Something was written: it has acknowledged writes, whatever the store says. */
@@ -77,8 +75,6 @@ export type MemberStep =
   | { do: 'record-formed'; reason: string }
   /** Puts the static pod in place; ends the founding process first. */
   | { do: 'start'; reason: string; changesRefused?: true }
-  /** Hands leadership to this voter. */
-  | { do: 'move-leader'; id: string; reason: string }
   /** Ends the static pod; the next look starts it again. */
   | { do: 'restart'; reason: string }
   | { do: 'mark-lost'; reason: string }

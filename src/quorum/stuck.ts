@@ -20,26 +20,19 @@ function isStuck(
 }
 
 /** In vain so often, and its data is what is wrong. */
-const triesBeforeRejoining = 3
+const restartsBeforeRejoining = 2
 
 /**
- * A member that takes in what the others write and yet gets no answer to its own questions may not list the
- * one that leads: raft drops answers from whom it does not list. Then another leader helps at once, and where
- * restarts do not help for good, new data does. One that is cut off is restarted and keeps its data.
+ * A member that takes in what the others write, serves nothing and is not helped by restarts joins again. One
+ * that is cut off is restarted and keeps its data.
  */
 export function whenStuck(seen: MemberObservation, id: string): MemberStep | undefined {
-  const { stalled, storeReachable, cluster } = seen
+  const { stalled, storeReachable } = seen
   if (!stalled || !isStuck(seen, stalled, id)) return undefined
   const { ms, tried, follows } = stalled
   const what = `the others have a quorum, but for ${Math.round(ms / 1000)} s the member has served nothing`
-  const successor = cluster?.members.find(
-    (member) => member.healthy && !member.isLearner && ![id, cluster.leaderId].includes(member.id),
-  )
-  if (follows && tried === 0 && successor) {
-    return { do: 'move-leader', id: successor.id, reason: `${what}, though it follows who leads` }
-  }
-  if (follows && tried >= triesBeforeRejoining && storeReachable) {
-    return { do: 'set-aside', reason: `${what}, though it follows them, and nothing has helped` }
+  if (follows && tried >= restartsBeforeRejoining && storeReachable) {
+    return { do: 'set-aside', reason: `${what}, though it follows them, and restarts have not helped` }
   }
   return { do: 'restart', reason: `${what} and come no nearer` }
 }

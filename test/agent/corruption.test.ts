@@ -33,6 +33,10 @@ test.each([
   ['a member that forgot what it acknowledged', zap('panic', 'tocommit(12) is out of range [lastIndex(3)]')],
   ['a backend that cannot be recovered', zap('panic', 'failed to recover v3 backend from snapshot')],
   ['Go’s own words', 'panic: freelist: 12 already freed'],
+  [
+    'a raft configuration without those who joined',
+    '{"level":"error","caller":"x.go:1","msg":"Validation on configuration change failed","shouldApplyV3":false,"error":"membership: ID exists"}',
+  ],
 ])('named: %s', async (_, line) => {
   const folder = await logs({ [of('main')]: [zap('info', 'starting etcd'), line, zap('info', 'closing')] })
 

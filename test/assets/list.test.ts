@@ -22,7 +22,9 @@ test('an empty cache lists everything as absent, and is left empty', async () =>
     'containerd-template',
   ])
   expect(listed.every((asset) => !asset.present && asset.bytes === undefined)).toBe(true)
-  expect(listed.find((asset) => asset.name === 'etcd')?.path).toContain(`${cache}/assets/etcd/3.6.8-`)
+  expect(listed.find((asset) => asset.name === 'etcd')?.path).toContain(
+    `${cache}/assets/etcd/${componentVersions('1.36.3').etcd}-`,
+  )
 })
 
 test('a version without assets is refused, and the others are named', () => {

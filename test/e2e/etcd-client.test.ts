@@ -1,27 +1,22 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { etcdRecipe } from '../../src/assets/catalog.ts'
-import { obtain } from '../../src/assets/recipe.ts'
-import { assetContext } from '../../src/assets/resolve.ts'
 import { componentVersions } from '../../src/assets/versions.ts'
 import { kubernetes } from '../../src/constants.ts'
 import { type EtcdClient, type EtcdConnection, EtcdError, etcdClient } from '../../src/etcd/client.ts'
 import { clusterId, memberId } from '../../src/etcd/ids.ts'
-import { silent } from '../../src/events.ts'
-import { resolveHome } from '../../src/home.ts'
 import {
   type CertificatePair,
   certificateInfo,
   createAuthority,
   issueCertificate,
 } from '../../src/pki/certificates.ts'
+import { etcdBinaries, freePort } from './support/etcd.ts'
 
 /**
  * A real etcd on loopback under TLS: names that no resolver knows, as seats have them. etcd resolves
@@ -54,22 +49,6 @@ function connect(to: readonly Seat[], extra: Partial<EtcdConnection> = {}): Etcd
   })
   clients.push(client)
   return client
-}
-
-async function etcdBinaries() {
-  const kubernetesVersion = kubernetes.defaultVersion
-  const context = await assetContext({ kubernetesVersion, cache: resolveHome().cache, report: silent })
-  const { dir } = await obtain(etcdRecipe(componentVersions(kubernetesVersion)), context)
-  return { etcd: join(dir, 'etcd'), etcdutl: join(dir, 'etcdutl') }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  return typeof address === 'object' && address ? address.port : 0
 }
 
 function start(seat: Seat, state: 'new' | 'existing', members: readonly Seat[]): void {
@@ -198,7 +177,11 @@ describe('etcd client against a real etcd', () => {
     expect(new Set(statuses.map((status) => status.leaderId)).size).toBe(1)
     expect(statuses.map((status) => status.memberId)).toContain(statuses[0]?.leaderId)
     for (const status of statuses) {
-      expect(status).toMatchObject({ version: '3.6.8', isLearner: false, errors: [] })
+      expect(status).toMatchObject({
+        version: componentVersions(kubernetes.defaultVersion).etcd,
+        isLearner: false,
+        errors: [],
+      })
       expect(status.dbSizeBytes).toBeGreaterThan(0)
       expect(status.raftTerm).toBeGreaterThan(1)
     }

@@ -101,7 +101,7 @@ function parseCase(text: string): Case {
 function parseFacts(lines: readonly string[]): MemberObservation {
   const members: ViewedMember[] = []
   const signs: string[] = []
-  let cluster: { quorum: boolean; clusterId?: string; written: boolean; leaderId?: string } | undefined
+  let cluster: { quorum: boolean; clusterId?: string; written: boolean } | undefined
   let recorded: string[] | undefined
   let stalled: MemberObservation['stalled']
   const seen = {
@@ -148,7 +148,6 @@ function parseFacts(lines: readonly string[]): MemberObservation {
       const answers = four !== 'away'
       members.push({ id: one, name: two === '-' ? '' : two, isLearner, answers, healthy, ...caughtUp })
     } else if (fact === 'recorded') recorded = one === '-' ? [] : one.split(',')
-    else if (fact === 'leader' && cluster) cluster.leaderId = one
     else if (fact === 'lost') seen.lostMemberIds = one.split(',')
     else if (fact === 'sign') signs.push(text)
     else if (fact === 'declared') seen.declaredSeats = one === '-' ? [] : one.split(',')
