@@ -19,13 +19,14 @@ export interface MemberFlags {
 }
 
 /**
- * Entries of the log between two of raft's snapshots, which in etcd 3.6 hold the members only: a few kilobytes.
- * A founder that starts again while its log still begins with "cluster version 3.0" takes that for a downgrade and
- * writes a snapshot in the middle of its log: with the members of now and the raft configuration of then. Where a
- * member was replaced in between, the start after that never learns of the new one (up to 3.6.16 at least;
- * ClusterVersionSet in server/etcdserver/apply/apply.go). So a snapshot is written before a master can be replaced.
+ * Entries of the log between two of raft's snapshots on the disk. In etcd 3.6 they hold the members only: a few
+ * kilobytes. With its default of 10,000 a founder's log long begins with "cluster version 3.0": when it starts again
+ * it takes that for a downgrade, and writes a snapshot in the middle of its log, with the raft configuration of then
+ * and the members of now. Where a member was replaced in between, the start after that never learns of the new one
+ * (up to 3.6.16 at least: ClusterVersionSet in server/etcdserver/apply/apply.go). With this count there is a snapshot
+ * before a cluster is up. etcd 3.6 makes one in memory as often anyway.
  */
-const snapshotCount: Record<EtcdName, number> = { main: 500, events: 100 }
+const snapshotCount = 100
 
 /** etcd 3.6's command line for one member. fsync stays on; see docs/architecture.md for each choice. */
 export function memberFlags(member: MemberFlags): string[] {
@@ -60,7 +61,7 @@ export function memberFlags(member: MemberFlags): string[] {
     // refuse a peer for as long as its new address is not known everywhere.
     '--peer-skip-client-san-verification=true',
     `--quota-backend-bytes=${member.quotaBytes}`,
-    `--snapshot-count=${snapshotCount[member.etcd]}`,
+    `--snapshot-count=${snapshotCount}`,
     '--auto-compaction-mode=periodic',
     '--auto-compaction-retention=1h',
     '--watch-progress-notify-interval=5s',
