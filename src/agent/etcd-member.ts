@@ -10,6 +10,8 @@ import type { EtcdSeat } from './etcd-seat.ts'
 const busyPauseMs = 150
 const foundingPauseMs = 300
 const idlePauseMs = 4_000
+/** A member that has just started or joined serves within this time. */
+const hopefulMs = 15_000
 
 /** One etcd member of this machine's seat: observe, decide, act, for ever. */
 export interface EtcdMemberLoop {
@@ -41,8 +43,8 @@ export function runEtcdMember(at: EtcdSeat, ready: Promise<void>): EtcdMemberLoo
     if (running === 'pod' && isVoter(seen)) votes = true
     // The apiserver beside it ends with it.
     if (step.do === 'set-aside' || step.do === 'restart') votes = false
-    // One that is stuck gets no better by being looked at.
-    const settled = votes || seen.observation.stalled !== undefined
+    // One that has been stuck for long gets no better by being looked at.
+    const settled = votes || (seen.observation.stalled?.ms ?? 0) > hopefulMs
     if (step.do === 'idle') return running === 'pod' && cluster !== undefined && settled
     if (step.do !== 'wait' && step.do !== 'refuse' && step.do !== 'stop')
       await actOn(at, observer, step, seen)
