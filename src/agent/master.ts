@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { componentVersions } from '../assets/versions.ts'
+import type { Machine } from '../clouds/cloud.ts'
 import type { KubeApi } from '../controlplane/api.ts'
 import { messageOf } from '../errors.ts'
 import { ensureClusterPki } from '../pki/cluster-pki.ts'
@@ -27,7 +28,12 @@ import { takeTurn } from './standby.ts'
 const retryMs = 200
 /** Between attempts that start processes. */
 const longestPauseMs = 10_000
-const hostsEveryMs = 3_000
+/** Between looks at which machines there are; every third looks at the seats' records too. */
+const calmPauseMs = 1_000
+const calmRounds = 3
+/** After a machine came or went, or has another address. */
+const restlessMs = 20_000
+const restlessPauseMs = 400
 const certificatesEveryMs = 24 * 3600 * 1000
 
 /** A master, from its boot on. Ends never; every part is repeated until it succeeds. */
@@ -44,7 +50,8 @@ export async function runMaster(context: AgentContext, tell: (seat: string) => v
   await writeAuthorities(pki)
 
   const certificates = ensureEtcdPki(context, seat, pki.etcdCa)
-  const ready = Promise.all([certificates, updateHosts(context)]).then(() => {})
+  const names = machinesNow(context).then((machines) => updateHosts(context, machines))
+  const ready = Promise.all([certificates, names]).then(() => {})
   const image = `registry.k8s.io/etcd:${componentVersions(context.cluster.spec.kubernetesVersion).etcd}-0`
   const run = (etcd: EtcdName): EtcdMemberLoop =>
     runEtcdMember({ context, cluster: context.identity.cluster, seat, etcd, image }, ready)
@@ -139,9 +146,8 @@ async function labelMaster(context: AgentContext, api: () => Promise<KubeApi>): 
 }
 
 /** Seats' names → addresses: as the cloud sees the machines now, else as the records last said. */
-async function updateHosts(context: AgentContext): Promise<void> {
+async function updateHosts(context: AgentContext, machines: readonly Machine[]): Promise<void> {
   const records = await readSeats(context)
-  const machines = await context.surroundings.machines().catch(() => [])
   const seats = new Map(
     records.map(({ record }) => {
       const alive = machines.find(({ id }) => id === record.machine)
@@ -151,12 +157,27 @@ async function updateHosts(context: AgentContext): Promise<void> {
   await writeHosts(context.identity.cluster, seats)
 }
 
+const machinesNow = (context: AgentContext): Promise<readonly Machine[]> =>
+  context.surroundings.machines().catch(() => [])
+
+/**
+ * Often while machines come and go: who leads sends a new member its data once, under its seat's name, and an
+ * address of before costs it ten seconds.
+ */
 async function keepHosts(context: AgentContext, members: readonly { votes: boolean }[]): Promise<never> {
   let formed = false
-  for (;;) {
+  let known = ''
+  let restless = 0
+  for (let round = 0; ; round++) {
     formed ||= members.every(({ votes }) => votes)
-    await sleep(formed ? hostsEveryMs : retryMs)
-    await updateHosts(context).then(
+    const calm = formed && Date.now() > restless
+    await sleep(formed ? (calm ? calmPauseMs : restlessPauseMs) : retryMs)
+    const machines = await machinesNow(context)
+    const there = machines.map(({ id, address }) => `${id} ${address}`).sort()
+    if (there.join() !== known) restless = Date.now() + restlessMs
+    else if (calm && round % calmRounds !== 0) continue
+    known = there.join()
+    await updateHosts(context, machines).then(
       () => context.say('names', undefined),
       (error: unknown) => context.say('names', messageOf(error)),
     )

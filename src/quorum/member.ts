@@ -227,6 +227,10 @@ function withoutMyMember(seen: MemberObservation): MemberStep {
   if (record.state === 'learner' && stamped && recorded?.isLearner && recorded.name === '') {
     return { do: 'start', reason: `learner ${recorded.id} starts for the first time` }
   }
+  // The disk was looked at before the members were, and it began to write in between.
+  if (record.state === 'learner' && stamped && recorded?.isLearner && seen.running === 'pod') {
+    return { do: 'wait', reason: `learner ${recorded.id} has started` }
+  }
   const mine = cluster.members.filter(
     ({ id, name }) => id === record.memberId || id === seen.founderId || name === seen.seat,
   )
