@@ -28,9 +28,9 @@ import { takeTurn } from './standby.ts'
 const retryMs = 200
 /** Between attempts that start processes. */
 const longestPauseMs = 10_000
-/** Between looks at which machines there are; every third looks at the seats' records too. */
-const calmPauseMs = 1_000
-const calmRounds = 3
+/** Between looks at which machines there are; every second looks at the seats' records too. */
+const calmPauseMs = 1_500
+const calmRounds = 2
 /** After a machine came or went, or has another address. */
 const restlessMs = 20_000
 const restlessPauseMs = 400
