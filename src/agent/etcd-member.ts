@@ -9,7 +9,7 @@ import type { EtcdSeat } from './etcd-seat.ts'
 
 const busyPauseMs = 150
 const foundingPauseMs = 300
-const idlePauseMs = 4_000
+const idlePauseMs = 5_000
 /** A member that has just started or joined serves within this time. */
 const hopefulMs = 15_000
 

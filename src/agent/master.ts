@@ -28,9 +28,7 @@ import { takeTurn } from './standby.ts'
 const retryMs = 200
 /** Between attempts that start processes. */
 const longestPauseMs = 10_000
-/** Between looks at which machines there are; every second looks at the seats' records too. */
-const calmPauseMs = 1_500
-const calmRounds = 2
+const calmPauseMs = 3_000
 /** After a machine came or went, or has another address. */
 const restlessMs = 20_000
 const restlessPauseMs = 400
@@ -168,14 +166,13 @@ async function keepHosts(context: AgentContext, members: readonly { votes: boole
   let formed = false
   let known = ''
   let restless = 0
-  for (let round = 0; ; round++) {
+  for (;;) {
     formed ||= members.every(({ votes }) => votes)
     const calm = formed && Date.now() > restless
     await sleep(formed ? (calm ? calmPauseMs : restlessPauseMs) : retryMs)
     const machines = await machinesNow(context)
     const there = machines.map(({ id, address }) => `${id} ${address}`).sort()
     if (there.join() !== known) restless = Date.now() + restlessMs
-    else if (calm && round % calmRounds !== 0) continue
     known = there.join()
     await updateHosts(context, machines).then(
       () => context.say('names', undefined),
