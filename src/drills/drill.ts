@@ -32,6 +32,8 @@ export interface DrillTiming {
   fullStrengthTimeoutMs: number
   /** The workload goes on after full strength, so that a failure on the way back in is seen. */
   afterwardsMs: number
+  /** It goes on for so long after the fault, so that a share of failures means the same however quick the return. */
+  atLeastMs: number
 }
 
 export const drillTiming: DrillTiming = {
@@ -41,6 +43,7 @@ export const drillTiming: DrillTiming = {
   observeEveryMs: 400,
   fullStrengthTimeoutMs: 120_000,
   afterwardsMs: 3000,
+  atLeastMs: 25_000,
 }
 
 export const timingOf = (context: Pick<DrillContext, 'timing'>): DrillTiming => ({

@@ -40,7 +40,7 @@ export async function killMaster(
   await refuseWhenWeak(context)
   const { kubeconfig, kubeconfigContext: name } = context
   const target = await readKubeconfig(kubeconfig, name)
-  const { ratePerSecond, afterwardsMs } = timingOf(context)
+  const { ratePerSecond, afterwardsMs, atLeastMs } = timingOf(context)
   const workload = await startWorkload({ kubeconfig, ratePerSecond, ...(name ? { context: name } : {}) })
   try {
     await asStep(report, 'drill-steady', 'Write 20 times a second until it is steady', () =>
@@ -54,7 +54,8 @@ export async function killMaster(
     const healed = await asStep(report, 'drill-heal', 'Full strength again', (progress) =>
       waitForStrength(context, workload, fault, replaced, progress),
     )
-    await lookOn(context, workload, { phase: 'whole again', fault }, afterwardsMs)
+    const rest = Math.max(afterwardsMs, fault.atMs + atLeastMs - nowMs())
+    await lookOn(context, workload, { phase: 'whole again', fault }, rest)
     const result = await workload.stop()
     const read = await asStep(report, 'drill-read-back', 'Read every write back through each master', () =>
       readThroughMasters(context, workload, target),

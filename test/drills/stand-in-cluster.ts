@@ -135,6 +135,7 @@ export async function startStandInCluster(): Promise<StandInCluster> {
     observeEveryMs: 50,
     fullStrengthTimeoutMs: 8000,
     afterwardsMs: 100,
+    atLeastMs: 200,
   }
   cluster.context = { cloud, cluster: 'test', kubeconfig, observer, timing }
   return cluster
