@@ -69,7 +69,7 @@ export async function actOn(at: EtcdSeat, observer: Observer, step: MemberStep, 
       if (genesis?.value.phase === 'forming') await changeMember(at, { state: 'unused' })
       return
     case 'restart':
-      observer.tried()
+      observer.restarted()
       await stopEtcd(etcd)
       return
     case 'mark-lost':

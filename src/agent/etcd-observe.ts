@@ -31,8 +31,8 @@ export interface Observer {
   look(): Promise<Seen | { waiting: string }>
   /** Clients of the members that the last look saw; undefined before there is a genesis. */
   clients(): EtcdWatch | undefined
-  /** Something was done just now about the member, which is stuck. */
-  tried(): void
+  /** The member's process was just ended because it was stuck. */
+  restarted(): void
 }
 
 export function observeEtcd(at: EtcdSeat): Observer {
@@ -150,7 +150,7 @@ export function observeEtcd(at: EtcdSeat): Observer {
     return detail ? { ...disk, data: 'corrupt', detail } : disk
   }
 
-  return { look, clients: () => watch?.etcd, tried: stall.tried }
+  return { look, clients: () => watch?.etcd, restarted: stall.restarted }
 }
 
 const isHealthy = (members: readonly ViewedMember[], id: string): boolean =>

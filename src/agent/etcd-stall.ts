@@ -20,8 +20,8 @@ export interface StallWatch {
    * serves, is on its way, or has nobody to follow.
    */
   look(seen: { healthy: boolean; quorum: boolean; others: number }): Promise<MemberObservation['stalled']>
-  /** Something was done about it just now; it gets more time than before. */
-  tried(): void
+  /** The process was just ended; it gets more time than before. */
+  restarted(): void
 }
 
 /** Entries of the log behind the others: less than this a member takes in at once. */
@@ -32,11 +32,11 @@ export function watchStall(
   progress: () => Promise<Progress | undefined>,
   now: () => number = () => performance.now(),
 ): StallWatch {
-  let tried = 0
+  let restarts = 0
   let still: { sinceMs: number; applied: number | undefined; othersThen: number } | undefined
   return {
     async look({ healthy, quorum, others }) {
-      if (healthy) tried = 0
+      if (healthy) restarts = 0
       if (healthy || !quorum) {
         still = undefined
         return undefined
@@ -52,10 +52,10 @@ export function watchStall(
       if (!still) return undefined
       // What a restarted member applies again is its own log: only what was written since proves that it hears.
       const follows = applied !== undefined && applied > still.othersThen
-      return { ms: now() - still.sinceMs, tried, silent: found === undefined, follows }
+      return { ms: now() - still.sinceMs, restarts, silent: found === undefined, follows }
     },
-    tried() {
-      tried += 1
+    restarted() {
+      restarts += 1
       still = undefined
     },
   }

@@ -83,21 +83,17 @@ export async function watchEtcd(
     return undefined
   }
 
-  const statuses = async (): Promise<Answering[]> => {
-    const asked = [...clients.values()].map(async (client): Promise<Answering[]> => {
-      const status = await client.status().catch(() => undefined)
-      return status ? [{ client, status }] : []
-    })
-    return (await Promise.all(asked)).flat()
-  }
-
   return {
     any,
     close() {
       for (const client of [...clients.values(), any]) client.close()
     },
     async view(expected) {
-      const answering = await statuses()
+      const asked = [...clients.values()].map(async (client): Promise<Answering[]> => {
+        const status = await client.status().catch(() => undefined)
+        return status ? [{ client, status }] : []
+      })
+      const answering = (await Promise.all(asked)).flat()
       const isOther = ({ status }: Answering): boolean =>
         expected !== undefined && status.clusterId !== expected
       const found = await members(answering.sort((a, b) => Number(isOther(a)) - Number(isOther(b))))

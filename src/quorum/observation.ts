@@ -28,9 +28,9 @@ export interface MemberObservation {
   formationGraceOver: boolean
   /**
    * For so long the own member has served nothing, and come no nearer to doing so. `silent`: nor said anything
-   * at all. `follows`: meanwhile it took in what the others wrote. `tried`: remedies so far.
+   * at all. `follows`: meanwhile it took in what the others wrote.
    */
-  stalled?: { ms: number; tried: number; silent: boolean; follows: boolean }
+  stalled?: { ms: number; restarts: number; silent: boolean; follows: boolean }
   /** This member's id as a founder, computed from its peer URL and the token. */
   founderId?: string
 }

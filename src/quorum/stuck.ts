@@ -2,7 +2,7 @@ import { hasQuorum } from './majority.ts'
 import type { MemberObservation, MemberStep } from './observation.ts'
 
 /**
- * How long a member may serve nothing before something is tried, and one that says nothing, because it loads its
+ * How long a member may serve nothing before its first restart, and one that says nothing, because it loads its
  * data or hangs; twice as long before each further one.
  */
 const patienceMs = 30_000
@@ -16,7 +16,7 @@ function isStuck(
 ): boolean {
   if (!othersHaveQuorum(seen, id)) return false
   const first = stalled.silent ? silentPatienceMs : patienceMs
-  return stalled.ms >= Math.min(longestPatienceMs, first * 2 ** stalled.tried)
+  return stalled.ms >= Math.min(longestPatienceMs, first * 2 ** stalled.restarts)
 }
 
 /** In vain so often, and its data is what is wrong. */
@@ -29,9 +29,9 @@ const restartsBeforeRejoining = 2
 export function whenStuck(seen: MemberObservation, id: string): MemberStep | undefined {
   const { stalled, storeReachable } = seen
   if (!stalled || !isStuck(seen, stalled, id)) return undefined
-  const { ms, tried, follows } = stalled
+  const { ms, restarts, follows } = stalled
   const what = `the others have a quorum, but for ${Math.round(ms / 1000)} s the member has served nothing`
-  if (follows && tried >= restartsBeforeRejoining && storeReachable) {
+  if (follows && restarts >= restartsBeforeRejoining && storeReachable) {
     return { do: 'set-aside', reason: `${what}, though it follows them, and restarts have not helped` }
   }
   return { do: 'restart', reason: `${what} and come no nearer` }

@@ -15,7 +15,7 @@ function member() {
   }
   return {
     look,
-    tried: watch.tried,
+    restarted: watch.restarted,
     says(said: Progress | undefined) {
       progress = said
     },
@@ -25,8 +25,8 @@ function member() {
 test('a member that serves nothing and applies nothing is stalled since it was first seen so', async () => {
   const { look } = member()
 
-  expect(await look(10)).toEqual({ ms: 0, tried: 0, silent: false, follows: false })
-  expect(await look(45)).toEqual({ ms: 35_000, tried: 0, silent: false, follows: false })
+  expect(await look(10)).toEqual({ ms: 0, restarts: 0, silent: false, follows: false })
+  expect(await look(45)).toEqual({ ms: 35_000, restarts: 0, silent: false, follows: false })
 })
 
 test.each<[string, Parameters<ReturnType<typeof member>['look']>[1], Progress | undefined]>([
@@ -41,7 +41,7 @@ test.each<[string, Parameters<ReturnType<typeof member>['look']>[1], Progress | 
   expect(await look(60, seen)).toBeUndefined()
 
   says({ applied: 7, busy: false })
-  expect(await look(61)).toEqual({ ms: 0, tried: 0, silent: false, follows: false })
+  expect(await look(61)).toEqual({ ms: 0, restarts: 0, silent: false, follows: false })
 })
 
 test('one that says nothing loads its data, or hangs: that is told apart', async () => {
@@ -49,11 +49,11 @@ test('one that says nothing loads its data, or hangs: that is told apart', async
   await look(0)
   says(undefined)
 
-  expect(await look(60)).toEqual({ ms: 0, tried: 0, silent: true, follows: false })
-  expect(await look(90)).toEqual({ ms: 30_000, tried: 0, silent: true, follows: false })
+  expect(await look(60)).toEqual({ ms: 0, restarts: 0, silent: true, follows: false })
+  expect(await look(90)).toEqual({ ms: 30_000, restarts: 0, silent: true, follows: false })
 
   says({ applied: 7, busy: false })
-  expect(await look(91)).toEqual({ ms: 0, tried: 0, silent: false, follows: false })
+  expect(await look(91)).toEqual({ ms: 0, restarts: 0, silent: false, follows: false })
 })
 
 test('one that is far behind and comes further is on its way', async () => {
@@ -61,10 +61,10 @@ test('one that is far behind and comes further is on its way', async () => {
   await look(0, { others: 9_000 })
   says({ applied: 4_000, busy: false })
 
-  expect(await look(60, { others: 9_000 })).toEqual({ ms: 0, tried: 0, silent: false, follows: false })
+  expect(await look(60, { others: 9_000 })).toEqual({ ms: 0, restarts: 0, silent: false, follows: false })
   expect(await look(90, { others: 9_000 })).toEqual({
     ms: 30_000,
-    tried: 0,
+    restarts: 0,
     silent: false,
     follows: false,
   })
@@ -85,21 +85,21 @@ test('one that keeps up with the others, and yet serves nothing, is not', async 
   await look(20, { others: 8 })
   says({ applied: 700, busy: false })
 
-  expect(await look(40, { others: 900 })).toEqual({ ms: 40_000, tried: 0, silent: false, follows: true })
+  expect(await look(40, { others: 900 })).toEqual({ ms: 40_000, restarts: 0, silent: false, follows: true })
 })
 
-test('remedies count until it serves again', async () => {
-  const { look, tried } = member()
+test('restarts count until it serves again', async () => {
+  const { look, restarted } = member()
   await look(0)
-  tried()
+  restarted()
   await look(40)
-  tried()
+  restarted()
 
-  expect(await look(80)).toEqual({ ms: 0, tried: 2, silent: false, follows: false })
-  expect(await look(90)).toEqual({ ms: 10_000, tried: 2, silent: false, follows: false })
+  expect(await look(80)).toEqual({ ms: 0, restarts: 2, silent: false, follows: false })
+  expect(await look(90)).toEqual({ ms: 10_000, restarts: 2, silent: false, follows: false })
 
   await look(95, { healthy: true, quorum: true })
-  expect(await look(96)).toEqual({ ms: 0, tried: 0, silent: false, follows: false })
+  expect(await look(96)).toEqual({ ms: 0, restarts: 0, silent: false, follows: false })
 })
 
 test('progress is read from what etcd says about itself', () => {

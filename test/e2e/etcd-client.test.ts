@@ -16,7 +16,7 @@ import {
   createAuthority,
   issueCertificate,
 } from '../../src/pki/certificates.ts'
-import { etcdBinaries, freePort } from './support/etcd.ts'
+import { etcdBinaries, freePort, killChild } from './support/etcd.ts'
 
 /**
  * A real etcd on loopback under TLS: names that no resolver knows, as seats have them. etcd resolves
@@ -85,9 +85,7 @@ function start(seat: Seat, state: 'new' | 'existing', members: readonly Seat[]):
 async function kill(seat: Seat): Promise<void> {
   const child = processes.get(seat)
   processes.delete(seat)
-  if (!child || child.exitCode !== null) return
-  child.kill('SIGKILL')
-  await once(child, 'exit')
+  await killChild(child)
 }
 
 /** Bounded; ends with the last reason. */

@@ -1,12 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { memberFlags } from '../../src/etcd/member-flags.ts'
-import { etcdBinaries, freePort } from './support/etcd.ts'
+import { etcdBinaries, freePort, killChild } from './support/etcd.ts'
 import { defined, eventually } from './support/wait.ts'
 
 /** Why members run with `--snapshot-count`: three real ones on loopback, without TLS, of which one is replaced. */
@@ -123,9 +122,7 @@ function start(seat: Seat, state: 'new' | 'existing', flags: readonly string[]):
 async function kill(seat: Seat): Promise<void> {
   const child = processes.get(seat)
   processes.delete(seat)
-  if (!child || child.exitCode !== null) return
-  child.kill('SIGKILL')
-  await once(child, 'exit')
+  await killChild(child)
 }
 
 async function call<T>(seat: Seat, what: string, body: object): Promise<T> {

@@ -78,7 +78,7 @@ export function look(world: World, seat: string): Seen | { waiting: string } {
       running: it.manifest,
       ...(cluster ? { cluster } : {}),
       ...(it.stuck
-        ? { stalled: { ms: it.stuckLooks * msOfLook, tried: 0, silent: false, follows: false } }
+        ? { stalled: { ms: it.stuckLooks * msOfLook, restarts: 0, silent: false, follows: false } }
         : {}),
       lostMemberIds: records.flatMap((one) => (one.state === 'lost' && one.memberId ? [one.memberId] : [])),
       recordedMemberIds: records.flatMap((one) => one.memberId ?? []),

@@ -28,8 +28,7 @@ import { inWords } from './in-words.ts'
  *   running no|founding|pod                      := running no
  *   cluster quorum|no-quorum [CLUSTER [written]] := nobody answers, nothing written
  *   member ID NAME|- voter|learner healthy|away|unserved  := none; learners that are healthy have caught up
- *   stalled SECONDS after REMEDIES [silent|follows] := it is not
- *   leader ID                                    := not told
+ *   stalled SECONDS after RESTARTS [silent|follows] := it is not
  *   recorded IDS   lost IDS   sign TEXT…   declared SEATS|-   founder ID   grace over
  *        := every listed member is recorded, none lost, no sign, declared a,b,c, founder FA, grace not over
  */
@@ -133,7 +132,7 @@ function parseFacts(lines: readonly string[]): MemberObservation {
     else if (fact === 'stalled')
       stalled = {
         ms: Number(one) * 1000,
-        tried: Number(three),
+        restarts: Number(three),
         silent: four === 'silent',
         follows: four === 'follows',
       }

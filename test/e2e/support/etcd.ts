@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -15,6 +16,13 @@ export async function etcdBinaries(): Promise<{ etcd: string; etcdutl: string }>
   const context = await assetContext({ kubernetesVersion, cache: resolveHome().cache, report: silent })
   const { dir } = await obtain(etcdRecipe(componentVersions(kubernetesVersion)), context)
   return { etcd: join(dir, 'etcd'), etcdutl: join(dir, 'etcdutl') }
+}
+
+/** Ends a process that may have ended already, and waits for it. */
+export async function killChild(child: ChildProcess | undefined): Promise<void> {
+  if (!child || child.exitCode !== null) return
+  child.kill('SIGKILL')
+  await once(child, 'exit')
 }
 
 export async function freePort(): Promise<number> {
