@@ -4,13 +4,21 @@ import type { EtcdName } from '../spec/types.ts'
 
 /** What etcd 3.6 says of its own data when that is damaged; mostly it ends then. */
 const signs = [
+  // Its log.
   /walpb: crc mismatch/,
-  /wal: (crc mismatch|slice bounds out of range|max entry size)/,
+  /wal: (crc mismatch|slice bounds out of range|max entry size|file not found|conflicting metadata|snapshot mismatch)/,
   /failed to (recover|read) (v3 backend|WAL)/i,
-  /invalid database|database checksum|freelist|version mismatch.*bolt/i,
-  /database space.*corrupt|found inconsistency with peers/,
+  /(discovery|bootstrap) failed.*(\bproto: |unexpected block type)|unmarshal should never fail/,
+  // A log of which nothing is left but what etcd took for a torn end: it does not say whose it was.
+  /cannot use none as id/,
   /tocommit\(\d+\) is out of range/,
-  /failed to find .* snapshot|missing consistent index/i,
+  // Its database; the last two are those of one that ends too soon.
+  /invalid database|database checksum|freelist|version mismatch.*bolt|panic: assertion failed|page \d+ already freed/i,
+  /database space.*corrupt|found inconsistency with peers/,
+  /fatal error: fault|unexpected fault address/,
+  // Its snapshots, and what does not go together.
+  /failed to find .* snapshot|missing consistent index|consistent_index\(\d+\) is older/i,
+  /database file .*(does not match with snapshot|is missing)/,
   // Its snapshot has members of a later time than its raft configuration, which therefore never learns of them:
   // it runs, but raft drops the answers of those it does not list. See `member-flags.ts`.
   /Validation on configuration change failed.{0,40}membership: ID exists/,
@@ -49,7 +57,8 @@ export async function findCorruption(
     .split('\n')
     .findLast(
       (text) =>
-        /"level":"(fatal|panic|error)"|^.{0,60}panic:/.test(text) && signs.some((sign) => sign.test(text)),
+        /"level":"(fatal|panic|error)"|^.{0,60}(panic|fatal error):/.test(text) &&
+        signs.some((sign) => sign.test(text)),
     )
   return line?.slice(0, 300)
 }

@@ -31,6 +31,10 @@ test.each([
   ['a database that is none', zap('panic', 'failed to open database', 'invalid database')],
   ['a database’s checksum', zap('fatal', 'failed to open database', 'database checksum error')],
   ['a member that forgot what it acknowledged', zap('panic', 'tocommit(12) is out of range [lastIndex(3)]')],
+  ['a record that is none', zap('fatal', 'discovery failed', 'proto: illegal wireType 7')],
+  ['a log that does not say whose it is', 'panic: cannot use none as id'],
+  ['a page that is another', 'panic: assertion failed: Page expected to be: 5, but self identifies as 0'],
+  ['a database that ends too soon', 'fatal error: fault'],
   ['a backend that cannot be recovered', zap('panic', 'failed to recover v3 backend from snapshot')],
   ['Go’s own words', 'panic: freelist: 12 already freed'],
   [
@@ -51,6 +55,8 @@ test.each([
   ['an address in use', zap('fatal', 'discovery failed', 'listen tcp 10.0.0.1:2380: bind: address in use')],
   ['a member that was removed', zap('error', 'the member has been permanently removed from the cluster')],
   ['a warning with such words in it', zap('warn', 'peer said', 'walpb: crc mismatch')],
+  ['a peer’s nonsense', zap('error', 'failed to read a message', 'proto: illegal wireType 7')],
+  ['too little memory', 'fatal error: runtime: out of memory'],
   ['a full disk', zap('fatal', 'failed to save Raft hard state', 'no space left on device')],
 ])('no damage: %s', async (_, line) => {
   expect(await findCorruption('main', '/no/stamp', await logs({ [of('main')]: [line] }))).toBeUndefined()

@@ -12,6 +12,8 @@ import {
 import { join } from 'node:path'
 import type { Stamp } from '../../../src/quorum/records.ts'
 import { base, clusterName, homeFolder } from './place.ts'
+import { defined } from './wait.ts'
+import { walFrames } from './wal-frames.ts'
 
 export const imageOf = (volumeId: string): string =>
   join(homeFolder, 'local', 'clusters', clusterName, 'volumes', `${volumeId}.img`)
@@ -26,7 +28,7 @@ export function changeStamp(volumeId: string, change: (stamp: Stamp) => Stamp): 
   })
 }
 
-/** Spoils the middle of the member's newest log, while no machine has the volume; its end etcd would mend itself. */
+/** Spoils a record in the middle of the member's newest log, while no machine has the volume. */
 export function damageLog(volumeId: string): void {
   whileMounted(volumeId, (folder) => {
     const { clusterId, memberId } = JSON.parse(readFileSync(join(folder, 'holdfast.json'), 'utf8')) as Stamp
@@ -35,9 +37,12 @@ export function damageLog(volumeId: string): void {
       .filter((name) => name.endsWith('.wal'))
       .sort()
       .at(-1)
-    const file = openSync(join(logs, newest ?? ''), 'r+')
-    // Behind the first records, which say whose log it is.
-    writeSync(file, Buffer.alloc(4_096, 'damage'), 0, 4_096, 16_384)
+    const path = join(logs, newest ?? '')
+    const { offsets } = walFrames(readFileSync(path))
+    const middle = defined(offsets[Math.floor(offsets.length / 2)], 'record in the log')
+    const file = openSync(path, 'r+')
+    // Behind its length: a length that is none etcd may take for the torn end of its log.
+    writeSync(file, Buffer.alloc(4_096, 'damage'), 0, 4_096, middle + 8)
     closeSync(file)
   })
 }
