@@ -123,8 +123,8 @@ async function childrenOf(pid: number): Promise<number[]> {
 }
 
 /**
- * Pulls the plug: SIGKILL to the machine's first process, with which the kernel ends every other
- * one inside. Returns when nothing of it is left: processes, veth, control groups.
+ * Pulls the plug: the machine's link goes down, and its first process gets a SIGKILL, with which the kernel ends
+ * every other one inside. Returns when nothing of it is left: processes, veth, control groups.
  * @throws HoldfastError `machine-not-dead` after `timeoutMs`, with what is left.
  */
 export async function killMachine(
@@ -148,6 +148,10 @@ async function end(
 ): Promise<void> {
   // Asked while they live: the kernel says no more of the dead.
   const groups = await groupsOf(home, machine, processes)
+  // A machine without power is silent at once; this kernel would go on accepting connections while processes end.
+  await localHost()
+    .run(['ip', 'link', 'set', machine.device, 'down'])
+    .catch(() => {})
   for (const each of processes) await pullPlug(each)
   let left: string | undefined
   const ended = await waitFor(async () => {
