@@ -12,9 +12,14 @@ export interface LogsOptions {
   tailLines: number
 }
 
-/** The newest file of each container of the pod: kubelet keeps one for each restart. */
-const podScript = `set -- /var/log/pods/*"$1"*/*/; [ -e "$1" ] || { echo "no log of this component here yet" >&2; exit 1; }
-for folder do ls -t "$folder"*.log 2>/dev/null | head -n 1; done | xargs`
+/**
+ * A shell's words that end as `tail` of a pod's logs: `sh -c SCRIPT logs COMPONENT LINES [-F]`. Of each container the
+ * newest file: kubelet keeps one for each restart.
+ */
+export const podLogScript = (folder = '/var/log/pods'): string => `
+files=$(for file in ${folder}/kube-system_"$1"-*/*/; do ls -t "$file"*.log 2>/dev/null | head -n 1; done)
+[ -n "$files" ] || { echo "there is no log of $1 here yet" >&2; exit 1; }
+exec tail -n "$2" $3 $files`
 
 /**
  * The program that shows a machine's log on the user's terminal.
@@ -36,8 +41,8 @@ export async function logsCommand(
   const { machine } = await findMachine(operation, name, options.cluster)
   const lines = String(tailLines)
   if (pods.includes(component)) {
-    const tail = `exec tail -n ${lines} ${follow ? '-F' : ''} $(${podScript})`
-    return enterCommand(operation, machine.id, ['sh', '-c', tail, 'logs', component])
+    const words = [component, lines, ...(follow ? ['-F'] : [])]
+    return enterCommand(operation, machine.id, ['sh', '-c', podLogScript(), 'logs', ...words])
   }
   const unit = units[component]
   return enterCommand(operation, machine.id, [
