@@ -22,8 +22,13 @@ export async function refuseWhenWeak(context: DrillContext): Promise<void> {
   if (context.force) return
   const observation = await context.observer.observe()
   const missing = missingStrength(observation, { masters: wantedMasters(observation) })
-  const reason =
-    missing.length > 0 ? `it is not at full strength (${missing.join('; ')})` : tooFew(observation)
+  refuseFor(
+    context,
+    missing.length > 0 ? `it is not at full strength (${missing.join('; ')})` : tooFew(observation),
+  )
+}
+
+function refuseFor(context: DrillContext, reason: string | undefined): void {
   if (!reason) return
   throw new HoldfastError('drill-refused', `No master of ${context.cluster} is killed: ${reason}`, {
     remedy: `Wait with \`holdfast validate cluster ${context.cluster} --wait 5m\`, or use --force.`,
@@ -38,10 +43,11 @@ function tooFew(observation: Observation): string | undefined {
 /**
  * Chooses by who leads right now: the leader of etcd `main`, or a master that leads neither etcd
  * cluster where there is one, else one that does not lead `main`.
- * @throws HoldfastError `drill-no-victim`.
+ * @throws HoldfastError `drill-no-victim`, `drill-refused` where one was lost since the drill began.
  */
 export async function chooseVictim(context: DrillContext, which: 'leader' | 'follower'): Promise<Victim> {
-  const { inventory, etcd } = await context.observer.observe()
+  const observation = await context.observer.observe()
+  const { inventory, etcd } = observation
   const leader = etcd.main?.leaderMachine
   const masters = inventory.machines
     .filter((machine) => machine.role === 'master' && machine.state === 'running')
@@ -57,6 +63,7 @@ export async function chooseVictim(context: DrillContext, which: 'leader' | 'fol
       remedy: `Look with \`holdfast validate cluster ${context.cluster}\` and try again.`,
     })
   }
+  if (!context.force) refuseFor(context, tooFew(observation))
   const volumes = inventory.volumes.filter((volume) => volume.attachedTo === machine.id)
   const seat = volumes[0]?.seat
   return { machine, ...(seat ? { seat } : {}), volumes, leader }

@@ -9,6 +9,7 @@ import type { Report } from '../events.ts'
 import { operatorCredentials } from './credentials.ts'
 import { readDeclared } from './declared.ts'
 import { renderAdminKubeconfig } from './export-kubeconfig.ts'
+import { withOperationLock } from './lock.ts'
 import type { Operation } from './operation.ts'
 
 export interface DrillOptions extends KillMasterOptions {
@@ -41,17 +42,9 @@ export async function drillKillMaster(
     etcdIdentity: { ca: credentials.etcdCaPem, cert, key },
   })
   const { force, ...kill } = options
-  return killMaster(
-    {
-      cloud,
-      cluster,
-      kubeconfig,
-      observer,
-      watch: view.watch,
-      signal: operation.stop,
-      force: force ?? false,
-    },
-    kill,
-    view.report,
+  const context = { cloud, cluster, kubeconfig, observer, watch: view.watch, signal: operation.stop }
+  // Two drills at once could cost the quorum, and one in the middle of a change as well.
+  return withOperationLock({ ...operation, report: view.report }, cluster, () =>
+    killMaster({ ...context, force: force ?? false }, kill, view.report),
   )
 }

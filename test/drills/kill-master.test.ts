@@ -117,6 +117,22 @@ describe('kill-master', () => {
     expect(cluster.endpoint.namespaces.size).toBe(0)
   })
 
+  it('refuses when a voter is gone by the time it would kill', async () => {
+    const cluster = await begin()
+    const watch = (moment: DrillMoment): void => {
+      if (moment.phase === 'warming up') cluster.learners.add('c')
+    }
+
+    const attempt = killMaster({ ...cluster.context, watch }, { which: 'leader' }, silent)
+
+    await expect(attempt).rejects.toMatchObject({
+      code: 'drill-refused',
+      message: expect.stringMatching(/may lose no master/),
+    })
+    expect(cluster.actions).toEqual([])
+    expect(cluster.endpoint.namespaces.size).toBe(0)
+  })
+
   it('kills a weak cluster when forced', async () => {
     const cluster = await begin()
     cluster.learners.add('c')
