@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { copyFile, mkdir, rename, stat } from 'node:fs/promises'
+import { copyFile, mkdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import type { Machine } from '../clouds/cloud.ts'
 import { localPaths } from '../clouds/local/records.ts'
 import { HoldfastError, messageOf } from '../errors.ts'
 import { asStep } from '../events.ts'
 import { syncPath } from '../folders.ts'
 import type { Host } from '../hosts/host.ts'
+import { clusterNotMade } from './credentials.ts'
 import { readDeclared } from './declared.ts'
 import type { Operation } from './operation.ts'
 
@@ -14,9 +16,9 @@ const importTimeoutMs = 300_000
 
 /**
  * Imports an image archive (docker save or OCI layout, in a tar) into every machine of the cluster.
- * The archive is kept in `HOME/local/clusters/NAME/images`, from where later machines get it.
+ * One that a machine could import is kept in `HOME/local/clusters/NAME/images`, from where later machines get it.
  * @returns the images' names and how many machines have them now.
- * @throws HoldfastError `archive-unreadable`, `image-not-imported`.
+ * @throws HoldfastError `archive-unreadable`, `cluster-not-made`, `no-machine-runs`, `image-not-imported`.
  */
 export async function loadImage(
   operation: Operation,
@@ -26,22 +28,38 @@ export async function loadImage(
   const { declaration } = await readDeclared(operation.store, cluster)
   const cloud = await operation.cloud(declaration.cluster.spec.cloud)
   const { machines } = await cloud.observe(cluster)
-  const running = machines.filter((machine) => machine.state === 'running')
-  const kept = await keepArchive(operation, cluster, archive)
+  if (machines.length === 0) throw clusterNotMade(cluster)
+  const running = machines.filter(({ state }) => state === 'running')
+  if (running.length === 0) {
+    throw new HoldfastError('no-machine-runs', `No machine of ${cluster} runs, so none can import an image`, {
+      remedy: `Look with \`holdfast get machines ${cluster}\`, and run \`holdfast update cluster ${cluster} --yes\`.`,
+    })
+  }
+  const draft = await draftOf(operation, cluster, archive)
   const images = new Set<string>()
-  await Promise.all(
-    running.map((machine) =>
-      asStep(
-        operation.report,
-        `load ${machine.id}`,
-        `Import ${basename(archive)} into ${machine.id}`,
-        async () => {
-          for (const name of await importInto(await cloud.host(machine.id), kept)) images.add(name)
-        },
-      ),
-    ),
-  )
-  return { images: [...images].sort(), machines: running.length }
+  const importedBy = new Set<string>()
+  const importIntoAll = async (some: readonly Machine[]): Promise<void> => {
+    const attempts = some.map(({ id }) =>
+      asStep(operation.report, `load ${id}`, `Import ${basename(archive)} into ${id}`, async () => {
+        for (const name of await importInto(await cloud.host(id), draft.path)) images.add(name)
+        importedBy.add(id)
+      }),
+    )
+    const failed = (await Promise.allSettled(attempts)).find(({ status }) => status === 'rejected')
+    if (importedBy.size > 0) await draft.keep()
+    if (failed?.status === 'rejected') throw failed.reason
+  }
+  try {
+    await importIntoAll(running)
+    // Those that began in between may have looked for archives before it was there.
+    const later = (await cloud.observe(cluster)).machines.filter(
+      ({ id, state }) => state === 'running' && !importedBy.has(id),
+    )
+    await importIntoAll(later)
+  } finally {
+    await draft.discard()
+  }
+  return { images: [...images].sort(), machines: importedBy.size }
 }
 
 async function importInto(host: Host, archive: string): Promise<string[]> {
@@ -66,8 +84,16 @@ async function importInto(host: Host, archive: string): Promise<string[]> {
   }
 }
 
-/** Named by its content, so that loading it again changes nothing. */
-async function keepArchive(operation: Operation, cluster: string, archive: string): Promise<string> {
+interface Draft {
+  /** Where it is now. */
+  readonly path: string
+  /** From now on machines that start get it. Named by its content, so that loading it again changes nothing. */
+  keep(): Promise<void>
+  /** Unless it was kept. */
+  discard(): Promise<void>
+}
+
+async function draftOf(operation: Operation, cluster: string, archive: string): Promise<Draft> {
   const folder = join(localPaths(operation.home).cluster(cluster), 'images')
   try {
     const { size } = await stat(archive)
@@ -76,11 +102,20 @@ async function keepArchive(operation: Operation, cluster: string, archive: strin
     for await (const chunk of createReadStream(archive)) hash.update(chunk)
     const kept = join(folder, `${hash.digest('hex').slice(0, 16)}.tar`)
     await mkdir(folder, { recursive: true, mode: 0o700 })
-    const draft = `${kept}.new`
+    const draft = `${kept}.${process.pid}.new`
     await copyFile(archive, draft)
     await syncPath(draft)
-    await rename(draft, kept)
-    return kept
+    let path = draft
+    return {
+      get path() {
+        return path
+      },
+      async keep() {
+        if (path === draft) await rename(draft, kept)
+        path = kept
+      },
+      discard: () => rm(draft, { force: true }),
+    }
   } catch (error) {
     throw new HoldfastError('archive-unreadable', `${archive} cannot be used: ${messageOf(error)}`, {
       remedy: 'Name an image archive that can be read.',
