@@ -1,14 +1,47 @@
 import type { Inventory } from '../clouds/cloud.ts'
+import { HoldfastError, InvalidInputError, type Problem } from '../errors.ts'
 import type { Declaration, InstanceGroupSpec } from '../spec/types.ts'
 import type { StateStore } from '../store/store.ts'
 import { declaredClusters, readDeclared } from './declared.ts'
 import type { Operation } from './operation.ts'
 
-/** Every declared cluster, or the one that is named. @throws HoldfastError `cluster-not-found`. */
-export async function listClusters(store: StateStore, name?: string): Promise<Declaration[]> {
+/**
+ * Every declared cluster, or the one that is named.
+ * @param leftOut is told of each cluster whose declaration is damaged. It is left out then, unless it is the one
+ * that is named or no other can be read.
+ * @throws HoldfastError `cluster-not-found`; `store-corrupt` or `invalid-input` for a damaged declaration.
+ */
+export async function listClusters(
+  store: StateStore,
+  name?: string,
+  leftOut?: (problem: Problem) => void,
+): Promise<Declaration[]> {
   const names = name === undefined ? await declaredClusters(store) : [name]
-  return Promise.all(names.map(async (cluster) => (await readDeclared(store, cluster)).declaration))
+  const found: Declaration[] = []
+  const damaged: { cluster: string; error: HoldfastError }[] = []
+  for (const cluster of names) {
+    try {
+      found.push((await readDeclared(store, cluster)).declaration)
+    } catch (error) {
+      if (!leftOut || !isDamage(error)) throw error
+      damaged.push({ cluster, error })
+    }
+  }
+  const [first] = damaged
+  if (first && found.length === 0) throw first.error
+  for (const { cluster, error } of damaged) leftOut?.(damageOf(cluster, error))
+  return found
 }
+
+const isDamage = (error: unknown): error is HoldfastError =>
+  error instanceof InvalidInputError || (error instanceof HoldfastError && error.code === 'store-corrupt')
+
+const damageOf = (cluster: string, { message, remedy }: HoldfastError): Problem => ({
+  severity: 'warning',
+  path: cluster,
+  message,
+  remedy: remedy ?? `\`holdfast get cluster ${cluster}\` says what is wrong.`,
+})
 
 export async function listGroups(store: StateStore, cluster: string): Promise<InstanceGroupSpec[]> {
   return (await readDeclared(store, cluster)).declaration.groups
