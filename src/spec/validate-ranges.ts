@@ -9,6 +9,10 @@ export interface HostRoute {
 
 /** The controller-manager gives every node a range of this prefix. */
 const nodePrefix = 24
+/** Of a range for machines: network, gateway with the endpoint, broadcast, and one for a replacement. */
+const addressesKept = 4
+/** The local cloud's choice where no range is named. */
+const chosenPrefix = 24
 const fields = ['podCidr', 'serviceCidr', 'machineCidr'] as const
 type Field = (typeof fields)[number]
 const words: Record<Field, string> = {
@@ -87,6 +91,17 @@ export function rangeProblems({ cluster, groups }: Declaration, hostRoutes: read
       'podCidr',
       `${words.podCidr} ${pods.text} has room for ${room} nodes, and ${machines} are declared`,
       'Use a larger range.',
+    )
+
+  const own = known.find(({ field }) => field === 'machineCidr')
+  const chosen = cluster.spec.networking.machineCidr === undefined && cluster.spec.cloud === 'local'
+  const prefix = own?.range.prefix ?? (chosen ? chosenPrefix : undefined)
+  const most = prefix === undefined ? machines : 2 ** (32 - prefix) - addressesKept
+  if (machines > most)
+    error(
+      'machineCidr',
+      `${words.machineCidr} ${own?.text ?? `(a /${chosenPrefix} is chosen)`} has room for ${most} machines and a replacement, and ${machines} are declared`,
+      own ? 'Use a larger range.' : 'Name a larger range.',
     )
   return problems
 }
