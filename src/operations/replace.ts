@@ -8,7 +8,7 @@ import { sortProblems, validateDeclaration } from '../spec/validate.ts'
 import { writeCluster, writeGroup } from '../spec/write.ts'
 import { keys } from '../store/keys.ts'
 import { StoreConflictError } from '../store/store.ts'
-import { type Declared, readDeclared } from './declared.ts'
+import { type Declared, readDeclared, requireCluster } from './declared.ts'
 import { openJournal } from './journal.ts'
 import { withOperationLock } from './lock.ts'
 import type { Operation } from './operation.ts'
@@ -26,6 +26,8 @@ export async function replaceDeclared(
   const parsed = parseDocuments(input.text, input.file)
   throwOnErrors(parsed.problems, input.file)
   const cluster = clusterOf(parsed.documents, input)
+  // A lock is a record of the store: none is made for a cluster that is not there.
+  await requireCluster(operation.store, cluster)
   return withOperationLock(operation, cluster, async () => {
     const declared = await readDeclared(operation.store, cluster)
     const wanted = merge(declared.declaration, parsed.documents)

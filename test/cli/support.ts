@@ -75,8 +75,11 @@ function filesBelow(folder: string): string[] {
   return (
     names
       .sort()
-      // Locks and the store's own counters are no declaration of anything.
-      .filter((name) => !name.includes('.holdfast') && !name.endsWith('locks/operation.json'))
+      // The lock of a cluster that is there may be taken and given back; the store's counter is no declaration.
+      .filter((name) => {
+        const lock = /^(.*)\/locks\/operation\.json$/.exec(name)
+        return !name.endsWith('.holdfast/floor') && !(lock && names.includes(`${lock[1]}/cluster.yaml`))
+      })
       .map((name) => {
         const path = join(folder, name)
         return lstatSync(path).isFile()

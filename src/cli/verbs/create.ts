@@ -32,7 +32,9 @@ Examples:
   withOutput(withCommonOptions(create)).action(async (_: unknown, self: Command) => {
     const options = optionsOf<CreateOptions>(self)
     if (options.filename === undefined) return self.help({ error: true })
-    await declareAndShow(cli, await declareFromFile(cli, options.filename), options)
+    const declared = await declareFromFile(cli, options.filename)
+    refuseAnotherName(declared, options.filename, cli.givenName(undefined, options))
+    await declareAndShow(cli, declared, options)
   })
 
   const cluster = create
@@ -65,6 +67,17 @@ Examples:
       const flags = { ...options, ...(name === undefined ? {} : { name }) }
       await declareAndShow(cli, await declareFromFlags(cli, flags), options)
     })
+}
+
+/** A name that is given beside a file must be the file's own. */
+function refuseAnotherName({ declaration }: DeclaredInput, file: string, given: string | undefined): void {
+  const { name } = declaration.cluster.metadata
+  if (given === undefined || given === name) return
+  throw new InvalidInputError(
+    `${file} declares ${name}, and --name or HOLDFAST_CLUSTER says ${given}`,
+    [],
+    'Leave that out, or give the same name. Nothing was changed.',
+  )
 }
 
 async function declareAndShow(cli: Cli, declared: DeclaredInput, options: CreateOptions): Promise<void> {
