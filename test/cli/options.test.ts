@@ -75,6 +75,7 @@ const listings = [
   'create cluster new',
   'create cluster new --dry-run',
   'update cluster try',
+  'delete cluster try',
   'get clusters',
   'get cluster try',
   'get instancegroups try',
@@ -109,6 +110,14 @@ describe('--output', () => {
       expect(document.errors).toEqual([])
       expect(document.toJS()).toBeTypeOf('object')
     }
+  })
+
+  test('a deletion that is carried out has it too', async () => {
+    const { code, out } = await cli.run('delete cluster try --yes -o json'.split(' '))
+
+    expect(code).toBe(0)
+    expect(JSON.parse(out)).toEqual({ cluster: 'try', state: 'gone' })
+    expect(await declared()).toEqual([])
   })
 
   test('no verb that has it is left out here', () => {

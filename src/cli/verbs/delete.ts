@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
 import { InvalidInputError } from '../../errors.ts'
 import type { Cli, CommonOptions } from '../context.ts'
-import { optionsOf, withCommonOptions } from '../options.ts'
+import { optionsOf, withCommonOptions, withOutput } from '../options.ts'
+import { printData } from '../print.ts'
 import { showPlan } from '../show-plan.ts'
 
 interface DeleteOptions extends CommonOptions {
@@ -24,7 +25,7 @@ export function registerDelete(program: Command, cli: Cli): void {
     .command('cluster [NAME]')
     .description('Show what would go; with --yes remove it. Never guesses a name.')
     .addHelpText('after', examples)
-  withCommonOptions(cluster)
+  withOutput(withCommonOptions(cluster))
     .option('-y, --yes', 'really remove it, its data too')
     .action(async (argument: string | undefined, _: unknown, self: Command) => {
       const options = optionsOf<DeleteOptions>(self)
@@ -39,10 +40,12 @@ export function registerDelete(program: Command, cli: Cli): void {
       const { deleteCluster, planDeletion } = await import('../../operations/delete.ts')
       if (!options.yes) {
         const steps = await cli.operate(options, (operation) => planDeletion(operation, name))
-        showPlan(cli, { cluster: name, steps, problems: [] }, {}, 'deletion')
+        showPlan(cli, { cluster: name, steps, problems: [] }, options, 'deletion')
         return
       }
       await cli.operate(options, (operation) => deleteCluster(operation, name))
-      cli.io.out(`Cluster ${cli.colours.bold(name)} is gone.\n`)
+      const { output = 'table' } = options
+      if (output !== 'table') printData(cli, { cluster: name, state: 'gone' }, output)
+      else cli.io.out(`Cluster ${cli.colours.bold(name)} is gone.\n`)
     })
 }
