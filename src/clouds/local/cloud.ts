@@ -3,13 +3,14 @@ import { existsSync } from 'node:fs'
 import { HoldfastError } from '../../errors.ts'
 import type { Home } from '../../home.ts'
 import type { Host } from '../../hosts/host.ts'
+import { keys } from '../../store/keys.ts'
 import type { Cloud, EndpointTarget, Inventory } from '../cloud.ts'
 import type { DaemonStatus, PowerRequest, StepRequest } from './api-operator.ts'
 import { daemonClient } from './client.ts'
 import { rangeProblems } from './cloud-check.ts'
 import type { PowerOptions } from './daemon-power.ts'
 import type { LocalMachine, MachineAssets } from './parts.ts'
-import { clusterNames, localPaths, readCluster } from './records.ts'
+import { clusterNames, localPaths, readCluster, readClusterRecord } from './records.ts'
 
 export interface LocalCloudOptions {
   home: Home
@@ -43,6 +44,7 @@ export function openLocalCloud({ home, storeUrl, assets }: LocalCloudOptions): L
   const observe = async (cluster: string): Promise<Inventory> => {
     // Looking at nothing starts no process.
     if (!existsSync(localPaths(home).cluster(cluster))) return { groups: [], machines: [], volumes: [] }
+    await refuseOtherStore(home, cluster, storeUrl)
     return await client.ask<Inventory>('GET', at('clusters', cluster))
   }
   return {
@@ -114,4 +116,23 @@ export function openLocalCloud({ home, storeUrl, assets }: LocalCloudOptions): L
     status: client.status,
     stopProcess: () => client.stop(),
   }
+}
+
+/**
+ * A name in two stores is two clusters, and this host can have one of them. Where the other store no longer declares
+ * it (it was moved, or is gone), the machines are this one's.
+ * @throws HoldfastError `other-store`.
+ */
+async function refuseOtherStore(home: Home, cluster: string, storeUrl: string): Promise<void> {
+  const recorded = await readClusterRecord(home, cluster).catch(() => undefined)
+  const other = recorded?.storeUrl
+  if (!other || other === storeUrl) return
+  const { openStore } = await import('../../store/open.ts')
+  const store = await openStore(other)
+  if (!(await store.get(keys.clusterSpec(cluster)))) return
+  throw new HoldfastError(
+    'other-store',
+    `The machines of ${cluster} on this host belong to the cluster of that name in ${other}, not in ${storeUrl}`,
+    { remedy: `Name that store with \`--state ${other}\`, or give the cluster of this one another name.` },
+  )
 }

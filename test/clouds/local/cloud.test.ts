@@ -1,8 +1,15 @@
 import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { describe, expect, test } from 'vitest'
+import type { CloudStep } from '../../../src/clouds/cloud.ts'
+import { openLocalCloud } from '../../../src/clouds/local/cloud.ts'
 import { rangeProblems } from '../../../src/clouds/local/cloud-check.ts'
 import { localPaths } from '../../../src/clouds/local/records.ts'
+import { silent } from '../../../src/events.ts'
 import type { Declaration } from '../../../src/spec/types.ts'
+import { keys } from '../../../src/store/keys.ts'
+import { openStore } from '../../../src/store/open.ts'
 import { cloudConformance } from '../../conformance/cloud.ts'
 import { declare } from '../../operations/support.ts'
 import { setUpBench } from './bench.ts'
@@ -32,6 +39,30 @@ describe('what a look costs', () => {
     expect(existsSync(localPaths(bench.home).root)).toBe(false)
     await bench.close()
   })
+})
+
+test('the machines of a cluster of that name in another store are not shown, so nothing is done to them', async () => {
+  const bench = setUpBench()
+  await bench.start()
+  const stores = ['one', 'two'].map((name) => pathToFileURL(join(bench.home.dir, name)).href)
+  const [one, two] = stores.map((storeUrl) =>
+    openLocalCloud({ home: bench.home, storeUrl, assets: () => Promise.reject(new Error('none here')) }),
+  )
+  const store = await openStore(stores[0] ?? '')
+  await store.put(keys.clusterSpec('c'), 'declared')
+  const network: CloudStep = { action: 'create-network', where: 'c', reason: 'a test', egress: 'none' }
+  await one?.carryOut('c', network, silent)
+
+  await expect(two?.observe('c')).rejects.toMatchObject({
+    code: 'other-store',
+    message: expect.stringContaining(stores[0] ?? 'x'),
+  })
+  expect(await one?.observe('c')).toHaveProperty('network')
+
+  // It was moved: the first one no longer has it.
+  await store.delete(keys.clusterSpec('c'))
+  expect(await two?.observe('c')).toHaveProperty('network')
+  await bench.close()
 })
 
 test('this host is checked for as many machines as are declared', async () => {
