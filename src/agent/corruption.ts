@@ -14,7 +14,6 @@ const signs = [
   /tocommit\(\d+\) is out of range/,
   // Its database; the last two are those of one that ends too soon.
   /invalid database|database checksum|freelist|version mismatch.*bolt|panic: assertion failed|page \d+ already freed/i,
-  /database space.*corrupt|found inconsistency with peers/,
   /fatal error: fault|unexpected fault address/,
   // Its snapshots, and what does not go together.
   /failed to find .* snapshot|missing consistent index|consistent_index\(\d+\) is older/i,
