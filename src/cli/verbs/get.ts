@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { Cli, CommonOptions } from '../context.ts'
+import { formatProblem } from '../format-error.ts'
 import { optionsOf, withCommonOptions, withOutput } from '../options.ts'
 import { printData } from '../print.ts'
 import { specText } from '../spec-text.ts'
@@ -133,7 +134,9 @@ async function showClusters(cli: Cli, name: string | undefined, options: CommonO
     import('../../operations/lists.ts'),
     import('../../spec/master-groups.ts'),
   ])
-  const found = await listClusters(await cli.store(options), name)
+  const found = await listClusters(await cli.store(options), name, (problem) =>
+    cli.io.err(`${formatProblem(problem, cli.colours)}\n`),
+  )
   const declarations = found.map(({ cluster, groups }) => ({ cluster, groups: inSeatOrder(groups) }))
   const only = declarations[0]
   if (options.output === 'yaml' && name !== undefined && only) {
