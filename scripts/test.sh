@@ -28,6 +28,7 @@ check lint biome check .
 check types tsc --noEmit
 tests unit
 if [ "${HOLDFAST_TEST_E2E:-1}" = 1 ]; then
+  node scripts/install-for-tests.ts || exit 1
   tests e2e
   tests cluster
 fi
