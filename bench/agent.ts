@@ -6,7 +6,7 @@ import type { Measurement } from './measurement.ts'
  * twice), and clock ticks that they and their children that ended have used. Reads /proc alone, in
  * one shell without children of its own, so that looking costs next to nothing.
  */
-const script = `
+export const usageScript = `
 group=$(systemctl show -p ControlGroup --value holdfast-agent)
 main=$(systemctl show -p MainPID --value holdfast-agent)
 for base in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do
@@ -25,6 +25,20 @@ done
 echo "$main $rss $ticks"
 `
 const ticksPerSecond = 100
+
+export interface AgentUsage {
+  /** Of its first process, so that a restart is noticed. */
+  pid: number
+  rssMb: number
+  cpuSeconds: number
+}
+
+/** What `usageScript` printed. */
+export function parseUsage(printed: string): AgentUsage {
+  const [pid = 0, kilobytes = 0, ticks = 0] = printed.trim().split(' ').map(Number)
+  return { pid, rssMb: kilobytes / 1000, cpuSeconds: ticks / ticksPerSecond }
+}
+
 const sampleEverySeconds = 5
 const machinesSchema = z.array(z.looseObject({ id: z.string(), role: z.string(), state: z.string() }))
 
@@ -38,11 +52,8 @@ export const agent: Measurement = {
     const machines = machinesSchema
       .parse(JSON.parse(listed.stdout))
       .filter((machine) => machine.state === 'running')
-    const look = async (id: string): Promise<{ pid: number; rssMb: number; ticks: number }> => {
-      const { stdout } = await bench.holdfast(['shell', id, 'sh', '-c', script])
-      const [pid = 0, kilobytes = 0, ticks = 0] = stdout.trim().split(' ').map(Number)
-      return { pid, rssMb: kilobytes / 1000, ticks }
-    }
+    const look = async (id: string): Promise<AgentUsage> =>
+      parseUsage((await bench.holdfast(['shell', id, 'sh', '-c', usageScript])).stdout)
     // The cluster has just come up: caches fill and certificates are approved for a while.
     await new Promise((resolve) => setTimeout(resolve, 30_000))
     const memory: number[] = []
@@ -67,7 +78,7 @@ export const agent: Measurement = {
         throw new Error(`the agent of ${machine.id} was restarted while it was watched`)
       }
       memory.push(largest[index] ?? Number.NaN)
-      shares.push((100 * (last.ticks - first.ticks)) / ticksPerSecond / passed)
+      shares.push((100 * (last.cpuSeconds - first.cpuSeconds)) / passed)
     }
     return [
       {

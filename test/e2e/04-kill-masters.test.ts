@@ -58,7 +58,10 @@ describe.each([
     expect(verdict.longestGapMs).toBeLessThan(3_000 * slack)
     expect(report.fullStrengthMs).toBeLessThan(defined(bounds.fullStrengthMs, 'bound') * slack)
     if (which === 'follower') {
-      expect(verdict.failedWithinWindow).toBeLessThanOrEqual(Math.ceil(verdict.sentSinceFault * 0.01 * slack))
+      const few = Math.ceil(verdict.sentSinceFault * 0.01 * slack)
+      expect(verdict.failedWithinWindow).toBeLessThanOrEqual(few)
+      // None, says the bench. All masters share this host's disk: one that stalls for a second costs some.
+      expect(verdict.failedAfterWindow).toBeLessThanOrEqual(few)
     }
   })
 
