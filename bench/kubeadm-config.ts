@@ -2,6 +2,8 @@ import { criSocket } from '../src/controlplane/kubeadm-config.ts'
 
 export interface KubeadmFacts {
   kubernetesVersion: string
+  /** The machines have its image; kubeadm would name another patch of the same release. */
+  etcdVersion: string
   /** The first master's own address: no balancer to wait for, which favours kubeadm. */
   controlPlane: string
   cgroupDriver: 'cgroupfs' | 'systemd'
@@ -35,6 +37,7 @@ export function initConfiguration(facts: KubeadmFacts, name: string, address: st
       kind: 'ClusterConfiguration',
       kubernetesVersion: `v${facts.kubernetesVersion}`,
       controlPlaneEndpoint: `${facts.controlPlane}:6443`,
+      etcd: { local: { imageTag: `${facts.etcdVersion}-0` } },
       networking: { podSubnet: '10.244.0.0/16', serviceSubnet: '10.96.0.0/12' },
     },
     {

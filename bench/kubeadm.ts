@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { componentVersions } from '../src/assets/versions.ts'
 import { cgroupVersion } from '../src/clouds/local/machine-cgroup.ts'
 import { kubernetes } from '../src/constants.ts'
 import { initConfiguration, joinConfiguration, type KubeadmFacts, podNetwork } from './kubeadm-config.ts'
@@ -19,6 +20,7 @@ export async function withKubeadmCluster(folder: string, say: (text: string) => 
     if (!first) throw new Error('no machine to begin with')
     const facts: KubeadmFacts = {
       kubernetesVersion: kubernetes.defaultVersion,
+      etcdVersion: componentVersions(kubernetes.defaultVersion).etcd,
       controlPlane: first.address,
       cgroupDriver: cgroupVersion() === 2 ? 'systemd' : 'cgroupfs',
       token: `${randomBytes(3).toString('hex')}.${randomBytes(8).toString('hex')}`,

@@ -1,5 +1,12 @@
 import { join } from 'node:path'
+import { readAsset } from '../assets/cache.ts'
+import { kubernetesRecipe } from '../assets/catalog.ts'
+import { assetId } from '../assets/recipe.ts'
 import { resolveAssets } from '../assets/resolve.ts'
+import { componentVersions } from '../assets/versions.ts'
+import { kubernetes } from '../constants.ts'
+import { HoldfastError } from '../errors.ts'
+import type { Home } from '../home.ts'
 import { readDeclared } from './declared.ts'
 import type { Operation } from './operation.ts'
 
@@ -13,4 +20,19 @@ export async function kubectlBinary(operation: Operation, cluster: string): Prom
     stop: operation.stop,
   })
   return join(assets.binDir, 'kubectl')
+}
+
+/**
+ * Path of the default version's kubectl, for what it answers without a cluster. A question installs and builds nothing.
+ * @throws HoldfastError `assets-missing`.
+ */
+export async function cachedKubectl({ cache }: Pick<Home, 'cache'>): Promise<string> {
+  const version = kubernetes.defaultVersion
+  const asset = await readAsset(cache, assetId(kubernetesRecipe(componentVersions(version))), {
+    verify: false,
+  })
+  if (asset) return join(asset.dir, 'kubectl')
+  throw new HoldfastError('assets-missing', `kubectl ${version} is not in the cache yet`, {
+    remedy: 'Get it with `holdfast assets fetch`; `holdfast up` does so too.',
+  })
 }

@@ -68,6 +68,14 @@ test('what kubectl answers by itself needs no cluster', () => {
     expect(needsCluster(words.split(' ')), words).toBe(true)
 })
 
+test('a question to kubectl alone installs and builds nothing', async () => {
+  const ran = await run('kubectl version --client')
+
+  expect(ran.code).toBe(1)
+  expect(ran.err).toContain('is not in the cache yet')
+  expect(ran.err).toContain('holdfast assets fetch')
+})
+
 test('exactly the verbs that hand their words on are known to do so', () => {
   const program = buildProgram(createCli({ env: {} } as Io))
   const verbs = program.commands.flatMap((verb) => [[verb], ...verb.commands.map((below) => [verb, below])])

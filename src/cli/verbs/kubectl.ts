@@ -1,5 +1,4 @@
 import type { Command } from 'commander'
-import { kubernetes } from '../../constants.ts'
 import type { Cli, CommonOptions } from '../context.ts'
 import { optionsOf, withCommonOptions } from '../options.ts'
 import { whenMade } from '../when-made.ts'
@@ -24,9 +23,7 @@ export function registerKubectl(program: Command, cli: Cli): void {
     const asksForHelp = words.length === 0 || ['--help', '-h'].includes(words[0] ?? '')
     if (asksForHelp) return self.outputHelp()
     const options = optionsOf<CommonOptions>(self)
-    const { kubectl, env } = needsCluster(words)
-      ? await kubectlFor(cli, options)
-      : await kubectlAlone(cli, options)
+    const { kubectl, env } = needsCluster(words) ? await kubectlFor(cli, options) : await kubectlAlone(cli)
     cli.exitCode = await cli.io.attach([kubectl, ...words], { ...cli.io.env, ...env })
   })
 }
@@ -48,8 +45,7 @@ async function kubectlFor(cli: Cli, options: CommonOptions) {
   }))
 }
 
-async function kubectlAlone(cli: Cli, options: CommonOptions) {
-  const { join } = await import('node:path')
-  const { binDir } = await cli.operate(options, (operation) => operation.assets(kubernetes.defaultVersion))
-  return { kubectl: join(binDir, 'kubectl'), env: {} }
+async function kubectlAlone(cli: Cli) {
+  const { cachedKubectl } = await import('../../operations/kubectl.ts')
+  return { kubectl: await cachedKubectl(cli.home()), env: {} }
 }
