@@ -28,6 +28,8 @@ export interface LocalActions {
     identity: Identity,
     assets: MachineAssets,
   ): Promise<ProcessIdentity>
+  /** For a machine that runs, and whose start may have been cut short before it was on its network. */
+  joinNetwork(home: Home, machine: LocalMachine): Promise<void>
   /** Cheap: asked four times a second. */
   isAlive(machine: LocalMachine): boolean | Promise<boolean>
   /** The same for any process of ours. */

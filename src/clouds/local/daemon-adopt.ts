@@ -36,7 +36,13 @@ export async function adopt(runtime: Runtime, open: OpenSocket): Promise<void> {
       continue
     }
     if (isDeepStrictEqual(known.process, one.process)) continue
-    // The daemon was killed between the start and its record, or an earlier version wrote that.
+    // The daemon was killed during the start or before its record, or an earlier version wrote that.
+    await actions.joinNetwork(home, { ...known, process: one.process }).catch((error: unknown) => {
+      report({
+        type: 'warning',
+        message: `${held.name}: ${one.id} is not on its network: ${messageOf(error)}`,
+      })
+    })
     await updateMachine(home, held, one.id, ({ restart: _done, ...machine }) => ({
       ...machine,
       state: 'running',

@@ -9,7 +9,7 @@ import {
 import { isErrno } from '../../errors.ts'
 import { bootId } from '../../store/process-lock.ts'
 import type { LocalActions } from './daemon-actions.ts'
-import { findMachines, killMachine, removeMachine, startMachine } from './machine.ts'
+import { findMachines, joinNetwork, killMachine, removeMachine, startMachine } from './machine.ts'
 import { deleteNetwork, ensureNetwork, ensureRules, networkExists } from './network.ts'
 import type { ProcessIdentity } from './process.ts'
 import {
@@ -29,6 +29,7 @@ export const hostActions: LocalActions = {
   networkExists,
   ensureRules,
   startMachine,
+  joinNetwork,
   isAlive: ({ process }) => process !== undefined && runsNow(process),
   isRunning: runsNow,
   killMachine,

@@ -98,6 +98,16 @@ async function joinBridge(started: ProcessIdentity, device: string, bridge: stri
   await localHost().run(['ip', 'link', 'set', device, 'master', bridge, 'up'])
 }
 
+/**
+ * Puts a machine that runs on its network. Its start does so; this is for one whose start was cut short.
+ * @throws Error when it ended, or has no link within the time of a boot.
+ */
+export async function joinNetwork(home: Home, machine: LocalMachine): Promise<void> {
+  if (!machine.process) return
+  const network = await networkOf(home, machine.cluster)
+  await joinBridge(machine.process, machine.device, network.device)
+}
+
 export async function isAlive(machine: Pick<LocalMachine, 'process'>): Promise<boolean> {
   return isRunning(machine.process)
 }

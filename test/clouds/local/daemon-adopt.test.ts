@@ -72,6 +72,22 @@ describe('another daemon takes over', () => {
     expect(JSON.parse(readFileSync(path, 'utf8')).process).toEqual(known)
   })
 
+  test('a machine whose start was cut short before it was on its bridge is put there', async () => {
+    await bench.start()
+    await carryOut(network, endpoint, group('m', 'master', ['a'], 1))
+    const before = await only()
+    await bench.kill()
+    const path = localPaths(bench.home).machineRecord('c', before.id)
+    const { process: _unknown, ...rest } = JSON.parse(readFileSync(path, 'utf8'))
+    writeFileSync(path, JSON.stringify({ ...rest, state: 'starting' }))
+    Object.assign(bench.world.machines.get(before.id) ?? {}, { linked: false })
+
+    await bench.start()
+
+    expect(await only()).toEqual(before)
+    expect(bench.world.machines.get(before.id)).toMatchObject({ linked: true, boots: 1 })
+  })
+
   test('a machine that died meanwhile is replaced', async () => {
     await bench.start()
     await carryOut(network, endpoint, group('m', 'master', ['a'], 1))

@@ -48,6 +48,8 @@ interface ImaginedMachine {
   group: string
   role: string
   running: boolean
+  /** On its bridge. */
+  linked: boolean
   process: ProcessIdentity
   /** Boots of this disk. */
   boots: number
@@ -123,10 +125,24 @@ export function imagineWorld(): World {
       if (addresses.includes(machine.address)) world.violations.push(`${machine.address} is used twice`)
       const { cluster, group, role } = machine
       const boots = (there?.boots ?? 0) + 1
-      const made = { cluster, group, role, running: true, process: process(), boots, identity, assets }
+      const made = {
+        cluster,
+        group,
+        role,
+        running: true,
+        linked: true,
+        process: process(),
+        boots,
+        identity,
+        assets,
+      }
       world.machines.set(machine.id, made)
       world.log.push(`start ${machine.id}`)
       return made.process
+    },
+    async joinNetwork(_home, machine) {
+      const there = world.machines.get(machine.id)
+      if (there) there.linked = true
     },
     isAlive: (machine) => runs(machine),
     isRunning: ({ pid }) => [...world.balancers.values()].some((balancer) => balancer.pid === pid),
@@ -227,6 +243,7 @@ export function imagineWorld(): World {
       'ensureRules',
       'deleteNetwork',
       'startMachine',
+      'joinNetwork',
       'killMachine',
       'removeMachine',
       'createVolume',
