@@ -13,8 +13,8 @@ import type { Operation } from './operation.ts'
  */
 export async function listClusters(
   store: StateStore,
-  name?: string,
-  leftOut?: (problem: Problem) => void,
+  name: string | undefined,
+  leftOut: (problem: Problem) => void,
 ): Promise<Declaration[]> {
   const names = name === undefined ? await declaredClusters(store) : [name]
   const found: Declaration[] = []
@@ -23,13 +23,13 @@ export async function listClusters(
     try {
       found.push((await readDeclared(store, cluster)).declaration)
     } catch (error) {
-      if (!leftOut || !isDamage(error)) throw error
+      if (!isDamage(error)) throw error
       damaged.push({ cluster, error })
     }
   }
   const [first] = damaged
   if (first && found.length === 0) throw first.error
-  for (const { cluster, error } of damaged) leftOut?.(damageOf(cluster, error))
+  for (const { cluster, error } of damaged) leftOut(damageOf(cluster, error))
   return found
 }
 

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { copyFile, mkdir, rename, rm, stat } from 'node:fs/promises'
+import { copyFile, link, mkdir, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { Machine } from '../clouds/cloud.ts'
 import { localPaths } from '../clouds/local/records.ts'
-import { HoldfastError, messageOf } from '../errors.ts'
+import { HoldfastError, isErrno, messageOf } from '../errors.ts'
 import { asStep } from '../events.ts'
 import { syncPath } from '../folders.ts'
 import type { Host } from '../hosts/host.ts'
@@ -35,18 +35,18 @@ export async function loadImage(
       remedy: `Look with \`holdfast get machines ${cluster}\`, and run \`holdfast update cluster ${cluster} --yes\`.`,
     })
   }
-  const draft = await draftOf(operation, cluster, archive)
+  const { draft, kept } = await draftOf(operation, cluster, archive)
   const images = new Set<string>()
   const importedBy = new Set<string>()
   const importIntoAll = async (some: readonly Machine[]): Promise<void> => {
     const attempts = some.map(({ id }) =>
       asStep(operation.report, `load ${id}`, `Import ${basename(archive)} into ${id}`, async () => {
-        for (const name of await importInto(await cloud.host(id), draft.path)) images.add(name)
+        for (const name of await importInto(await cloud.host(id), draft)) images.add(name)
         importedBy.add(id)
       }),
     )
     const failed = (await Promise.allSettled(attempts)).find(({ status }) => status === 'rejected')
-    if (importedBy.size > 0) await draft.keep()
+    if (importedBy.size > 0) await keep(draft, kept)
     if (failed?.status === 'rejected') throw failed.reason
   }
   try {
@@ -57,7 +57,7 @@ export async function loadImage(
     )
     await importIntoAll(later)
   } finally {
-    await draft.discard()
+    await rm(draft, { force: true })
   }
   return { images: [...images].sort(), machines: importedBy.size }
 }
@@ -84,16 +84,15 @@ async function importInto(host: Host, archive: string): Promise<string[]> {
   }
 }
 
-interface Draft {
-  /** Where it is now. */
-  readonly path: string
-  /** From now on machines that start get it. Named by its content, so that loading it again changes nothing. */
-  keep(): Promise<void>
-  /** Unless it was kept. */
-  discard(): Promise<void>
-}
-
-async function draftOf(operation: Operation, cluster: string, archive: string): Promise<Draft> {
+/**
+ * A copy that no machine sees yet, and where they look for it. Named by its content, so that loading it again
+ * changes nothing.
+ */
+async function draftOf(
+  operation: Operation,
+  cluster: string,
+  archive: string,
+): Promise<{ draft: string; kept: string }> {
   const folder = join(localPaths(operation.home).cluster(cluster), 'images')
   try {
     const { size } = await stat(archive)
@@ -105,17 +104,7 @@ async function draftOf(operation: Operation, cluster: string, archive: string): 
     const draft = `${kept}.${process.pid}.new`
     await copyFile(archive, draft)
     await syncPath(draft)
-    let path = draft
-    return {
-      get path() {
-        return path
-      },
-      async keep() {
-        if (path === draft) await rename(draft, kept)
-        path = kept
-      },
-      discard: () => rm(draft, { force: true }),
-    }
+    return { draft, kept }
   } catch (error) {
     throw new HoldfastError('archive-unreadable', `${archive} cannot be used: ${messageOf(error)}`, {
       remedy: 'Name an image archive that can be read.',
@@ -123,4 +112,11 @@ async function draftOf(operation: Operation, cluster: string, archive: string): 
       cause: error,
     })
   }
+}
+
+/** From now on machines that start get it. */
+async function keep(draft: string, kept: string): Promise<void> {
+  await link(draft, kept).catch((error: unknown) => {
+    if (!isErrno(error, 'EEXIST')) throw error
+  })
 }

@@ -57,7 +57,7 @@ exit 0
 }
 
 /**
- * All of them belong to the machine's own network namespace. \`arp_notify\` tells the others at once
+ * All of them belong to the machine's own network namespace. `arp_notify` tells the others at once
  * that an address moved to another machine. `tcp_retries2`: with 2 the connections to a machine that is silent
  * end after three seconds instead of a quarter of an hour. A leader of etcd can send to nobody while it closes
  * those to a member that is removed, and with one that is silent that takes up to five seconds.

@@ -84,12 +84,14 @@ async function networkOf(home: Home, cluster: string): Promise<NonNullable<Local
   })
 }
 
+const linkIsThere = (device: string): boolean => existsSync(`/sys/class/net/${device}`)
+
 /** The veth's end on the host appears when nspawn has made the machine's namespaces. */
 async function joinBridge(started: ProcessIdentity, device: string, bridge: string): Promise<void> {
   const first = await waitFor(
     async () => {
       if (!(await isRunning(started))) throw new Error('systemd-nspawn ended')
-      return existsSync(`/sys/class/net/${device}`) && (await initOf(started.pid))
+      return linkIsThere(device) && (await initOf(started.pid))
     },
     bootTimeoutMs,
     10,
@@ -159,9 +161,11 @@ async function end(
   // Asked while they live: the kernel says no more of the dead.
   const groups = await groupsOf(home, machine, processes)
   // A machine without power is silent at once; this kernel would go on accepting connections while processes end.
-  await localHost()
-    .run(['ip', 'link', 'set', machine.device, 'down'])
-    .catch(() => {})
+  if (linkIsThere(machine.device)) {
+    await localHost()
+      .run(['ip', 'link', 'set', machine.device, 'down'])
+      .catch(() => {})
+  }
   for (const each of processes) await pullPlug(each)
   let left: string | undefined
   const ended = await waitFor(async () => {
@@ -221,12 +225,12 @@ async function leftovers(
     if (identity) await killProcess(identity, 100)
   }
   if (pids.length > 0) return `process ${pids.join(', ')} runs`
-  if (existsSync(`/sys/class/net/${device}`)) {
+  if (linkIsThere(device)) {
     // The namespace's end is cleared by the kernel a little later; this takes both ends at once.
     await localHost()
       .run(['ip', 'link', 'delete', device])
       .catch(() => {})
-    if (existsSync(`/sys/class/net/${device}`)) return `network device ${device} is there`
+    if (linkIsThere(device)) return `network device ${device} is there`
   }
   for (const group of groups) {
     if (!(await removeGroup(group, { timeoutMs: 200 }))) return `control group ${group} is there`

@@ -12,14 +12,12 @@ export type Seat = (typeof seats)[number]
 /** Three members of the etcd that machines run, as processes on loopback without TLS. */
 export interface BareEtcd {
   folder: string
-  peerUrl(seat: Seat): string
   start(seat: Seat, state: 'new' | 'existing', flags: readonly string[], log?: string): ChildProcess
   kill(seat: Seat): Promise<void>
   /** A call of etcd's JSON gateway. @throws with etcd's answer when it is an error. */
   call<T>(seat: Seat, what: string, body: object): Promise<T>
   /** A linearizable read. */
   members(seat: Seat): Promise<{ ID: string; peerURLs: string[] }[]>
-  idOf(seat: Seat): Promise<string>
   clusterVersion(seat: Seat): Promise<string>
   /** So many entries of a kilobyte. */
   write(count: number): Promise<void>
@@ -128,12 +126,10 @@ export async function bareEtcd(): Promise<BareEtcd> {
 
   return {
     folder,
-    peerUrl,
     start,
     kill,
     call,
     members,
-    idOf,
     replaceC,
     async clusterVersion(seat) {
       const answer = await fetch(`${clientUrl(seat)}/version`, { signal: AbortSignal.timeout(2_000) })

@@ -1,19 +1,10 @@
 import { execFileSync } from 'node:child_process'
-import {
-  closeSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmdirSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs'
+import { mkdtempSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Stamp } from '../../../src/quorum/records.ts'
+import { newestLog, nonsense, overwrite, walFrames } from './etcd-files.ts'
 import { base, clusterName, homeFolder } from './place.ts'
 import { defined } from './wait.ts'
-import { walFrames } from './wal-frames.ts'
 
 export const imageOf = (volumeId: string): string =>
   join(homeFolder, 'local', 'clusters', clusterName, 'volumes', `${volumeId}.img`)
@@ -32,18 +23,11 @@ export function changeStamp(volumeId: string, change: (stamp: Stamp) => Stamp): 
 export function damageLog(volumeId: string): void {
   whileMounted(volumeId, (folder) => {
     const { clusterId, memberId } = JSON.parse(readFileSync(join(folder, 'holdfast.json'), 'utf8')) as Stamp
-    const logs = join(folder, `${clusterId}-${memberId}`, 'member', 'wal')
-    const newest = readdirSync(logs)
-      .filter((name) => name.endsWith('.wal'))
-      .sort()
-      .at(-1)
-    const path = join(logs, newest ?? '')
-    const { offsets } = walFrames(readFileSync(path))
+    const log = newestLog(join(folder, `${clusterId}-${memberId}`, 'member'))
+    const { offsets } = walFrames(readFileSync(log))
     const middle = defined(offsets[Math.floor(offsets.length / 2)], 'record in the log')
-    const file = openSync(path, 'r+')
     // Behind its length: a length that is none etcd may take for the torn end of its log.
-    writeSync(file, Buffer.alloc(4_096, 'damage'), 0, 4_096, middle + 8)
-    closeSync(file)
+    overwrite(log, middle + 8, nonsense())
   })
 }
 
