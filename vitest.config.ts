@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config'
 import { InOrder } from './test/e2e/support/in-order.ts'
 
-const oneAtATime = { fileParallelism: false, testTimeout: 300_000, hookTimeout: 900_000, bail: 1 }
+const oneAtATime = { fileParallelism: false, testTimeout: 300_000, hookTimeout: 900_000 }
 
 export default defineConfig({
   test: {
@@ -38,6 +38,8 @@ export default defineConfig({
           globalSetup: 'test/e2e/support/global-setup.ts',
           setupFiles: 'test/e2e/support/setup.ts',
           ...oneAtATime,
+          // What follows a failure would fail for it.
+          bail: 1,
         },
       },
     ],

@@ -9,6 +9,13 @@ import { defined, eventually } from './wait.ts'
 export const seats = ['a', 'b', 'c'] as const
 export type Seat = (typeof seats)[number]
 
+/** As etcd lists it; an id is a decimal number. */
+export interface Member {
+  ID: string
+  peerURLs: string[]
+  isLearner?: boolean
+}
+
 /** Three members of the etcd that machines run, as processes on loopback without TLS. */
 export interface BareEtcd {
   folder: string
@@ -17,7 +24,7 @@ export interface BareEtcd {
   /** A call of etcd's JSON gateway. @throws with etcd's answer when it is an error. */
   call<T>(seat: Seat, what: string, body: object): Promise<T>
   /** A linearizable read. */
-  members(seat: Seat): Promise<{ ID: string; peerURLs: string[] }[]>
+  members(seat: Seat): Promise<Member[]>
   clusterVersion(seat: Seat): Promise<string>
   /** So many entries of a kilobyte. */
   write(count: number): Promise<void>
@@ -99,28 +106,38 @@ export async function bareEtcd(): Promise<BareEtcd> {
     return JSON.parse(text) as T
   }
 
-  async function members(seat: Seat): Promise<{ ID: string; peerURLs: string[] }[]> {
+  async function members(seat: Seat): Promise<Member[]> {
     const list = { linearizable: true }
-    return (await call<{ members: { ID: string; peerURLs: string[] }[] }>(seat, 'cluster/member/list', list))
-      .members
+    return (await call<{ members: Member[] }>(seat, 'cluster/member/list', list)).members
   }
 
-  async function idOf(seat: Seat): Promise<string> {
-    const found = (await members('a')).find(({ peerURLs }) => peerURLs.includes(peerUrl(seat)))
-    return defined(found, `member ${seat}`).ID
+  /** A change whose answer was lost is not made twice: the members' list decides whether it is done. */
+  async function change(what: string, body: object, done: (members: Member[]) => boolean): Promise<Member[]> {
+    return eventually(`member/${what}`, 30_000, async () => {
+      const before = await members('a')
+      if (done(before)) return before
+      await call('a', `cluster/member/${what}`, body)
+      return members('a')
+    })
   }
 
   async function replaceC(flags: readonly string[]): Promise<string> {
     await kill('c')
+    const ofC = (list: Member[]): Member | undefined =>
+      list.find(({ peerURLs }) => peerURLs.includes(peerUrl('c')))
     // It may have led: the others may first have to choose.
-    const removed = await eventually('its id', 20_000, () => idOf('c'))
-    await eventually('it is removed', 20_000, () => call('a', 'cluster/member/remove', { ID: removed }))
+    const before = ofC(await eventually('its id', 20_000, () => members('a')))
+    const removed = defined(before, 'member c').ID
+    await change('remove', { ID: removed }, (list) => !ofC(list))
     rmSync(join(folder, 'c'), { recursive: true })
-    const added = { peerURLs: [peerUrl('c')], isLearner: true }
-    await eventually('it is added', 20_000, () => call('a', 'cluster/member/add', added))
+    const list = await change(
+      'add',
+      { peerURLs: [peerUrl('c')], isLearner: true },
+      (list) => ofC(list) !== undefined,
+    )
     start('c', 'existing', flags)
-    const replaced = await idOf('c')
-    await eventually('it votes', 20_000, () => call('a', 'cluster/member/promote', { ID: replaced }))
+    const replaced = defined(ofC(list), 'new member c').ID
+    await change('promote', { ID: replaced }, (list) => !ofC(list)?.isLearner)
     return replaced
   }
 
@@ -139,7 +156,8 @@ export async function bareEtcd(): Promise<BareEtcd> {
       const value = Buffer.alloc(1024, 'x').toString('base64')
       for (let written = 0; written < count; written += 20) {
         const keys = Array.from({ length: 20 }, (_, index) => Buffer.from(`${index}`).toString('base64'))
-        await Promise.all(keys.map((key) => call('a', 'kv/put', { key, value })))
+        const put = (key: string): Promise<unknown> => call('a', 'kv/put', { key, value })
+        await Promise.all(keys.map((key) => eventually('a write', 20_000, () => put(key))))
       }
     },
     async remove() {
