@@ -15,7 +15,7 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/e2e/**'],
           globalSetup: 'test/temporary-folder.ts',
-          testTimeout: 20_000,
+          testTimeout: 60_000,
           // Loading the sources again for each file would take more than half of the time.
           isolate: false,
         },

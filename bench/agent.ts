@@ -82,7 +82,7 @@ export const agent: Measurement = {
     }
     return [
       {
-        name: 'resident memory, the most seen, each machine',
+        name: `resident memory, the most seen in ${bench.idleSeconds} s, each machine`,
         unit: 'MB',
         values: memory,
         judged: 'worst',

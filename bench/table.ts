@@ -38,8 +38,8 @@ export function renderResults(results: BenchResults): string {
     'Made by `npm run bench`, which fails when a bound does not hold; results.json has the same as data.',
     'A killed machine is not a power cut: the host keeps its page cache.',
   ]
-  for (const { title, at, commit, rounds, figures, error } of results.sections) {
-    lines.push('', `## ${title}`, '', `${at}, commit ${commit}, ${rounds} rounds.`, '')
+  for (const { title, at, commit, figures, error } of results.sections) {
+    lines.push('', `## ${title}`, '', `${at}, commit ${commit}.`, '')
     if (error) lines.push(`Ended early: ${error}`, '')
     if (figures.length === 0) continue
     lines.push('| what | median | worst | bound | holds | each |', '|---|---|---|---|---|---|')

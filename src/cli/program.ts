@@ -27,7 +27,7 @@ Examples:
   holdfast demo                          See a dead master come back by itself
   holdfast up --masters 3 --workers 2    A highly available cluster on this machine
   holdfast kubectl get nodes             Use it
-  holdfast delete cluster holdfast --yes Remove it without a trace`
+  holdfast delete cluster holdfast --yes Remove it with its data`
 
 /** Every verb, in the order in which the help shows them. Verbs load what they need when they run. */
 export function buildProgram(cli: Cli): Command {

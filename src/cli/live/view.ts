@@ -20,12 +20,13 @@ const cellMs = 500
 
 /**
  * One part of the screen that is drawn anew on a terminal; elsewhere a plain line when something
- * changed, at most one a second. No colour with NO_COLOR (https://no-color.org).
+ * changed, at most one a second; with HOLDFAST_QUIET nothing. No colour with NO_COLOR (https://no-color.org).
  */
 export function createLiveView(
   io: Pick<Io, 'err' | 'terminal' | 'columns' | 'env'>,
   options: { title: string; now?: () => number },
 ): LiveView {
+  if (io.env['HOLDFAST_QUIET']) return { watch: () => {}, report: () => {}, close: () => {} }
   const now = options.now ?? nowMs
   const memory = newMemory(now())
   return io.terminal

@@ -44,6 +44,7 @@ Examples:
       'after',
       `
 On AWS the defaults are kops' own: one master, or one in each of --master-zones, and a worker for each zone.
+There and on hosts the zones must be named, and machines may reach out (egress nat).
 Nothing is made until \`holdfast update cluster NAME --yes\`.
 
 Examples:

@@ -13,7 +13,7 @@ import { specText } from '../spec-text.ts'
 export function registerEdit(program: Command, cli: Cli): void {
   const edit = program
     .command('edit')
-    .description('Change what is declared in your editor (EDITOR), and show what would change.')
+    .description('Change what is declared in your editor (VISUAL, EDITOR or vi), and show what would change.')
     .addHelpText('after', '\nExamples:\n  holdfast edit cluster try\n  holdfast edit ig nodes --name try')
   const cluster = edit
     .command('cluster [NAME]')

@@ -17,8 +17,8 @@ export function registerLogs(program: Command, cli: Cli): void {
       'after',
       `
 Examples:
-  holdfast logs master-a-1
-  holdfast logs master-a-1 --component kube-apiserver -f`,
+  holdfast logs master-a-x7k2p
+  holdfast logs master-a-x7k2p --component kube-apiserver -f`,
     )
   withCommonOptions(logs)
     .addOption(suggesting(new Option('-c, --component <name>', 'whose log').default('agent'), components))

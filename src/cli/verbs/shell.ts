@@ -7,7 +7,10 @@ export function registerShell(program: Command, cli: Cli): void {
     .command('shell <MACHINE> [COMMAND...]')
     .description('Open a shell on a machine, or run a command there.')
     .passThroughOptions()
-    .addHelpText('after', '\nExamples:\n  holdfast shell master-a-1\n  holdfast shell master-a-1 ip route')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  holdfast shell master-a-x7k2p\n  holdfast shell master-a-x7k2p ip route',
+    )
   withCommonOptions(shell).action(async (machine: string, words: string[], _: unknown, self: Command) => {
     const options = optionsOf<CommonOptions>(self)
     const { shellCommand } = await import('../../operations/shell.ts')

@@ -59,13 +59,12 @@ export async function bringUp(
 }
 
 function nextCommands(cli: Cli, name: string, result: { changed: boolean; context: string }): string {
-  const flag = name === 'holdfast' ? '' : ` --name ${name}`
   const { bold } = cli.colours
   return [
     result.changed
       ? `Cluster ${bold(name)} is up.`
       : `Cluster ${bold(name)} is up; nothing had to be changed.`,
-    `  kubectl --context ${result.context} get nodes   (or: holdfast${flag} kubectl get nodes)`,
+    `  kubectl --context ${result.context} get nodes   (or: holdfast --name ${name} kubectl get nodes)`,
     `  holdfast validate cluster ${name}`,
     `  holdfast drill kill-master ${name} --leader`,
     '',

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { closeSync, constants, existsSync, openSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -7,6 +7,7 @@ import { HoldfastError } from '../../errors.ts'
 import type { Home } from '../../home.ts'
 import type { DaemonStatus } from './api-operator.ts'
 import { CloudUnavailableError, call } from './api-wire.ts'
+import { isRunning, type ProcessIdentity, spawnDetached } from './process.ts'
 import { localPaths, makePrivateFolder } from './records.ts'
 
 /** Speaks to the home's local cloud and starts it where it does not run. */
@@ -69,18 +70,14 @@ export function daemonClient(home: Home): DaemonClient {
   }
 
   async function start(): Promise<void> {
-    const spawned = async () => {
-      await makePrivateFolder(paths.root)
-      return spawnDaemon(home)
-    }
     const until = Date.now() + startTimeoutMs
-    let child = await spawned()
+    let daemon = await spawnDaemon(home)
     for (;;) {
       if (existsSync(paths.socket) && (await status())) return
-      if (child.ended()) {
+      if (!(await isRunning(daemon))) {
         // Another one may hold the place while it ends, or be starting, started by somebody else.
         await sleep(100)
-        if (!(await status())) child = await spawned()
+        if (!(await status())) daemon = await spawnDaemon(home)
       }
       if (Date.now() > until) {
         throw new HoldfastError(
@@ -121,28 +118,17 @@ export function daemonClient(home: Home): DaemonClient {
   return { ask, status, stop }
 }
 
-/** In a session of its own, so that it outlives us; its last words, if it crashes, go to its log. */
-function spawnDaemon(home: Home): { ended(): boolean } {
-  const log = openSync(localPaths(home).log, 'a', 0o600)
-  try {
-    const child = spawn(process.execPath, [join(import.meta.dirname, 'main.ts')], {
-      detached: true,
-      cwd: '/',
-      stdio: ['ignore', log, log],
-      env: { ...process.env, HOLDFAST_HOME: home.dir, HOLDFAST_CACHE: home.cache },
-    })
-    let over = false
-    child.once('exit', () => {
-      over = true
-    })
-    child.once('error', () => {
-      over = true
-    })
-    child.unref()
-    return { ended: () => over }
-  } finally {
-    closeSync(log)
-  }
+/** Its last words, if it crashes, go to its log. */
+async function spawnDaemon(home: Home): Promise<ProcessIdentity> {
+  const paths = localPaths(home)
+  await makePrivateFolder(paths.root)
+  return spawnDetached({
+    // A scope of a process that is just ending still has its name.
+    name: `${home.prefix}-cloud-${randomBytes(4).toString('hex')}`,
+    command: [process.execPath, join(import.meta.dirname, 'main.ts')],
+    logFile: paths.log,
+    env: { ...process.env, HOLDFAST_HOME: home.dir, HOLDFAST_CACHE: home.cache },
+  })
 }
 
 /** Reaches a socket whose path is too long for the kernel through its folder's descriptor. */

@@ -61,7 +61,7 @@ export async function spawnDetached(options: {
   name: string
   command: readonly [string, ...string[]]
   logFile: string
-  env?: Record<string, string>
+  env?: NodeJS.ProcessEnv
 }): Promise<ProcessIdentity> {
   const scope = ['systemd-run', '--scope', '--quiet', '--collect', `--unit=${options.name}`]
   const prefix = hostHasSystemd() ? [...scope, '--property=Delegate=yes', '--'] : []

@@ -54,6 +54,16 @@ describe('live view', () => {
     expect(text()).not.toContain('\u001b')
   })
 
+  it.each([true, false])('says nothing when it is to be quiet, on a terminal: %s', (terminal) => {
+    const { view, text } = captured(terminal, { HOLDFAST_QUIET: '1' })
+
+    view.report({ type: 'note', message: 'now' })
+    view.watch(momentAt('steady', 4000))
+    view.close()
+
+    expect(text()).toBe('')
+  })
+
   it('says at most one line a second, and the newest at the end', () => {
     const { clock, view, text } = captured(false)
 
