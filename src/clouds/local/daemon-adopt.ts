@@ -12,53 +12,78 @@ import { clusterNames, localPaths, readCluster, removeDrafts } from './records.t
 
 /** Takes over what an earlier daemon left: records from the disk, everything that lives from the kernel. */
 export async function adopt(runtime: Runtime, open: OpenSocket): Promise<void> {
-  const { home, actions, report } = runtime
-  const leftAlone = new Set<string>()
-  for (const name of await clusterNames(home)) {
-    try {
-      const records = await readCluster(home, name)
-      if (!records) {
-        await dropEmptyFolder(localPaths(home).cluster(name))
-        continue
-      }
-      runtime.clusters.set(name, holdCluster(records.cluster, records.machines, records.volumes))
-    } catch (error) {
-      leftAlone.add(name)
-      report({ type: 'warning', message: `${name} is left alone: ${messageOf(error)}` })
-    }
-  }
+  const { home, actions } = runtime
+  for (const name of await clusterNames(home)) await readRecords(runtime, name)
   const found = await actions.findMachines(home)
-  for (const one of found) {
-    const held = runtime.clusters.get(one.cluster)
-    const known = held?.machines.get(one.id)
-    if (!held || !known) {
-      if (!leftAlone.has(one.cluster)) await endOrphan(runtime, one)
-      continue
-    }
-    if (isDeepStrictEqual(known.process, one.process)) continue
-    // The daemon was killed during the start or before its record, or an earlier version wrote that.
-    await actions.joinNetwork(home, { ...known, process: one.process }).catch((error: unknown) => {
-      report({
-        type: 'warning',
-        message: `${held.name}: ${one.id} is not on its network: ${messageOf(error)}`,
-      })
-    })
-    await updateMachine(home, held, one.id, ({ restart: _done, ...machine }) => ({
-      ...machine,
-      state: 'running',
-      process: one.process,
-    }))
+  const orphans = found.filter(
+    ({ id, cluster }) => !runtime.clusters.get(cluster)?.machines.has(id) && !runtime.leftAlone.has(cluster),
+  )
+  for (const one of orphans) await endOrphan(runtime, one)
+  for (const held of [...runtime.clusters.values()]) await adoptCluster(runtime, held, open, found)
+}
+
+/** Tries the clusters again that were left alone; those whose records can be read now are adopted. */
+export async function adoptLeftAlone(runtime: Runtime, open: OpenSocket): Promise<void> {
+  for (const name of [...runtime.leftAlone.keys()]) {
+    if (!(await readRecords(runtime, name))) continue
+    const found = await runtime.actions.findMachines(runtime.home)
+    const held = runtime.clusters.get(name)
+    const ofIt = found.filter(({ cluster }) => cluster === name)
+    for (const one of ofIt) if (!held?.machines.has(one.id)) await endOrphan(runtime, one)
+    if (held) await adoptCluster(runtime, held, open, ofIt)
   }
-  for (const held of [...runtime.clusters.values()]) {
-    try {
-      await adoptCluster(runtime, held, open, new Set(found.map(({ id }) => id)))
-    } catch (error) {
-      report({ type: 'warning', message: `${held.name}: ${messageOf(error)}` })
-    }
+}
+
+/** False when a record cannot be read. */
+async function readRecords(runtime: Runtime, name: string): Promise<boolean> {
+  const { home, clusters, leftAlone, report } = runtime
+  try {
+    const records = await readCluster(home, name)
+    if (records) clusters.set(name, holdCluster(records.cluster, records.machines, records.volumes))
+    else await dropEmptyFolder(localPaths(home).cluster(name))
+    leftAlone.delete(name)
+    return true
+  } catch (error) {
+    leftAlone.set(name, error)
+    report({ type: 'warning', message: `${name} is left alone: ${messageOf(error)}` })
+    return false
   }
 }
 
 async function adoptCluster(
+  runtime: Runtime,
+  held: HeldCluster,
+  open: OpenSocket,
+  found: readonly FoundMachine[],
+): Promise<void> {
+  try {
+    for (const one of found) await adoptMachine(runtime, held, one)
+    await adoptRest(runtime, held, open, new Set(found.map(({ id }) => id)))
+  } catch (error) {
+    runtime.report({ type: 'warning', message: `${held.name}: ${messageOf(error)}` })
+  }
+}
+
+/** The daemon was killed during its start or before its record, or an earlier version wrote that. */
+async function adoptMachine(runtime: Runtime, held: HeldCluster, found: FoundMachine): Promise<void> {
+  const known = held.machines.get(found.id)
+  if (!known || isDeepStrictEqual(known.process, found.process)) return
+  const { id, process } = found
+  try {
+    await runtime.actions.joinNetwork(runtime.home, { ...known, process })
+  } catch (error) {
+    // With a process in its record it would count as running, and hold its seat without a network.
+    const message = `${held.name}: ${id} cannot be put on its network: ${messageOf(error)}`
+    return runtime.report({ type: 'warning', message })
+  }
+  await updateMachine(runtime.home, held, id, ({ restart: _done, ...machine }) => ({
+    ...machine,
+    state: 'running',
+    process,
+  }))
+}
+
+async function adoptRest(
   runtime: Runtime,
   held: HeldCluster,
   open: OpenSocket,
@@ -72,6 +97,8 @@ async function adoptCluster(
   await removeUnknownMachines(join(paths.cluster(held.name), 'machines'), held, running)
   for (const id of held.machines.keys()) await openIfFolder(held, id, open)
   held.networkThere = held.cluster.network ? await actions.networkExists(home, held.cluster) : true
+  // A bridge that was being made when the daemon was killed: nothing would know it as its own.
+  if (!held.cluster.network) await actions.deleteNetwork(home, held.cluster)
   if (held.networkThere) {
     await actions.ensureRules(home, held.cluster).catch((error: unknown) => {
       report({ type: 'warning', message: `${held.name}: its network's rules: ${messageOf(error)}` })

@@ -23,6 +23,8 @@ export interface DaemonOptions {
 
 export interface Runtime extends Required<Omit<DaemonOptions, 'pollMs'>> {
   clusters: Map<string, HeldCluster>
+  /** Clusters with a record that cannot be read, and why: nothing is done to them until it can. */
+  leftAlone: Map<string, unknown>
   /** Look again now rather than at the next tick. */
   wake(): void
 }

@@ -134,16 +134,19 @@ async function createNetwork(
     )
   }
   const cidr = network?.cidr ?? step.cidr
-  const made = await runtime.actions.ensureNetwork(runtime.home, held.cluster, {
-    ...(cidr ? { cidr } : {}),
-    ...(step.taken ? { taken: step.taken } : {}),
-    egress: step.egress,
-  })
-  await updateCluster(runtime.home, held, (cluster) => ({
-    ...cluster,
-    network: made,
-    storeUrl: context.storeUrl,
-  }))
+  const { home, actions } = runtime
+  try {
+    const made = await actions.ensureNetwork(home, held.cluster, {
+      ...(cidr ? { cidr } : {}),
+      ...(step.taken ? { taken: step.taken } : {}),
+      egress: step.egress,
+    })
+    await updateCluster(home, held, (cluster) => ({ ...cluster, network: made, storeUrl: context.storeUrl }))
+  } catch (error) {
+    // Half a bridge that no record names would be a stranger's route to whoever tries again.
+    if (!network) await actions.deleteNetwork(home, held.cluster).catch(() => {})
+    throw error
+  }
   held.networkThere = true
 }
 

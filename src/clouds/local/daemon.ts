@@ -6,7 +6,7 @@ import { type StateStore, StoreUnavailableError } from '../../store/store.ts'
 import type { CloudStep, EndpointTarget, Inventory } from '../cloud.ts'
 import { machineApi } from './api.ts'
 import { serveSocket } from './api-server.ts'
-import { adopt } from './daemon-adopt.ts'
+import { adopt, adoptLeftAlone } from './daemon-adopt.ts'
 import { inventoryOf, listedMachines } from './daemon-inventory.ts'
 import { pass } from './daemon-pass.ts'
 import { type PowerOptions, power, releaseVolumes } from './daemon-power.ts'
@@ -38,6 +38,8 @@ export interface Daemon {
 }
 
 const defaultPollMs = 250
+/** How often records are read again that could not be read. */
+const leftAloneEveryMs = 5_000
 
 export function createDaemon(options: DaemonOptions): Daemon {
   const { home, actions } = options
@@ -48,6 +50,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
   let looking: Promise<void> | undefined
   let again = false
   let stopped = false
+  let nextLeftAlone = 0
 
   const now = options.now ?? Date.now
   const runtime: Runtime = {
@@ -58,6 +61,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
     now,
     randomSuffix: options.randomSuffix ?? (() => suffixFrom(randomBytes(5))),
     clusters,
+    leftAlone: new Map(),
     wake: () => {
       setImmediate(() => void look())
     },
@@ -70,6 +74,12 @@ export function createDaemon(options: DaemonOptions): Daemon {
     looking ??= (async () => {
       while (again && !stopped) {
         again = false
+        if (runtime.leftAlone.size > 0 && now() >= nextLeftAlone) {
+          nextLeftAlone = now() + leftAloneEveryMs
+          await adoptLeftAlone(runtime, openSocket).catch((error: unknown) => {
+            runtime.report({ type: 'warning', message: messageOf(error) })
+          })
+        }
         for (const held of [...clusters.values()]) {
           try {
             await pass(runtime, held, openSocket)
@@ -127,6 +137,12 @@ export function createDaemon(options: DaemonOptions): Daemon {
     return queue
   }
 
+  /** @throws why the cluster is left alone: it is not nothing only because nobody can read of it. */
+  const find = (name: string): HeldCluster | undefined => {
+    if (runtime.leftAlone.has(name)) throw runtime.leftAlone.get(name)
+    return clusters.get(name)
+  }
+
   const heldOf = (id: string): HeldCluster => {
     const held = [...clusters.values()].find(({ machines }) => machines.has(id))
     if (held) return held
@@ -156,22 +172,26 @@ export function createDaemon(options: DaemonOptions): Daemon {
       const sockets = [...clusters.values()].flatMap((held) => [...held.sockets.values()])
       await Promise.all(sockets.map((socket) => socket.close()))
     },
-    clusters: () => [...clusters.keys()].sort(),
+    clusters: () => [...clusters.keys(), ...runtime.leftAlone.keys()].sort(),
     observe: async (name) => {
-      const held = clusters.get(name)
+      const held = find(name)
       return held ? await inventoryOf(runtime, held) : { groups: [], machines: [], volumes: [] }
     },
     endpointTargets: async (name) => {
-      const held = clusters.get(name)
+      const held = find(name)
       if (!held?.cluster.endpoint) return []
       // While it is being started it does not answer yet: then nobody is up.
       const seen = await actions.balancerState(home, held.cluster).catch(() => undefined)
       return (seen?.servers ?? []).map((server) => ({ name: server.name, up: server.state === 'up' }))
     },
-    carryOut: (name, step, context) => queueOf(name)(() => carryOut(runtime, name, step, context)),
+    carryOut: (name, step, context) =>
+      queueOf(name)(async () => {
+        find(name)
+        await carryOut(runtime, name, step, context)
+      }),
     refreshNetwork: (name) =>
       queueOf(name)(async () => {
-        const held = clusters.get(name)
+        const held = find(name)
         if (held) await actions.ensureRules(home, held.cluster)
       }),
     machine: (id) => heldOf(id).machines.get(id) as LocalMachine,
