@@ -165,10 +165,10 @@ export async function drainTarget(
 /**
  * Closes the connections through targets whose checks have failed for a while (an apiserver that
  * hangs on a living machine), so that their clients go elsewhere at once. Cheap; for a loop.
+ * @throws where the balancer does not run.
  */
 export async function closeDeadSessions(home: Home, cluster: LocalCluster): Promise<void> {
-  const { root, socket } = foldersOf(home, cluster)
-  if (!(await findBalancer(root))) return
+  const { socket } = foldersOf(home, cluster)
   const dead = (await slotStates(socket)).filter(
     ({ state, sessions, sinceSeconds }) => state === 'down' && sessions > 0 && sinceSeconds >= 1,
   )

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { mkdir, readdir, readFile, readlink, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readlink, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { HoldfastError, isErrno } from '../errors.ts'
@@ -182,7 +182,8 @@ async function here(): Promise<string> {
 export async function startTimeOf(pid: number): Promise<string | undefined> {
   let stat: string
   try {
-    stat = await readFile(`/proc/${pid}/stat`, 'utf8')
+    // The kernel's own file: nothing to wait for.
+    stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ESRCH')) return undefined
     throw error

@@ -15,6 +15,7 @@ import {
   isRunning,
   killProcess,
   type ProcessIdentity,
+  readIfThere,
   spawnDetached,
   waitFor,
 } from './process.ts'
@@ -121,7 +122,7 @@ export async function initPid(machine: Pick<LocalMachine, 'process'>): Promise<n
 
 async function initOf(nspawnPid: number): Promise<number | undefined> {
   for (const pid of await childrenOf(nspawnPid)) {
-    const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')
+    const status = await readIfThere(`/proc/${pid}/status`).catch(() => '')
     const inside = /^NSpid:\s+\d+\s+(\d+)\s*$/m.exec(status)?.[1]
     // Before its exec it is still nspawn, and its root is not yet the machine's.
     if (inside === '1' && !/^Name:\s+\(?sd-|^Name:\s+systemd-nspawn/m.test(status)) return pid
@@ -130,7 +131,7 @@ async function initOf(nspawnPid: number): Promise<number | undefined> {
 }
 
 async function childrenOf(pid: number): Promise<number[]> {
-  const text = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '')
+  const text = await readIfThere(`/proc/${pid}/task/${pid}/children`).catch(() => '')
   return text.split(' ').filter(Boolean).map(Number)
 }
 
@@ -191,7 +192,7 @@ async function groupsOf(
   const groups = new Set([`${home.prefix}/${name}`, `system.slice/${name}.scope`])
   for (const each of processes) {
     if (!(await isRunning(each))) continue
-    const text = await readFile(`/proc/${each.pid}/cgroup`, 'utf8').catch(() => '')
+    const text = await readIfThere(`/proc/${each.pid}/cgroup`).catch(() => '')
     const seen = groupInside(text, name)
     if (seen) groups.add(seen)
   }

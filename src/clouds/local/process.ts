@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
-import { closeSync, existsSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
-import { readdir, readFile } from 'node:fs/promises'
+import { closeSync, existsSync, openSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { HoldfastError, isErrno } from '../../errors.ts'
 import { bootId, startTimeOf } from '../../store/process-lock.ts'
@@ -36,11 +36,11 @@ export async function commandLine(pid: number): Promise<string[]> {
 
 /**
  * A file of the kernel; empty when what it tells of is gone. Any other failure (no descriptors left,
- * say) proves no end.
+ * say) proves no end. Such files wait for no disk: read at once they cost a tenth of what they do through threads.
  */
 export async function readIfThere(path: string): Promise<string> {
   try {
-    return await readFile(path, 'utf8')
+    return readFileSync(path, 'utf8')
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ESRCH', 'ENODEV')) return ''
     throw error

@@ -1,9 +1,9 @@
 import { constants } from 'node:fs'
-import { open, readdir, readFile, realpath } from 'node:fs/promises'
+import { open, readdir, realpath } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { isErrno } from '../../errors.ts'
 import { localHost } from '../../hosts/local.ts'
-import { waitFor } from './process.ts'
+import { readIfThere, waitFor } from './process.ts'
 
 /** A loop device as the kernel shows it in /sys/block. */
 export interface LoopDevice {
@@ -18,9 +18,9 @@ export async function loopDevices(): Promise<LoopDevice[]> {
   const devices: LoopDevice[] = []
   for (const name of await readdir('/sys/block').catch(() => [])) {
     if (!name.startsWith('loop')) continue
-    const file = await readFile(`/sys/block/${name}/loop/backing_file`, 'utf8').catch(() => undefined)
-    const number = await readFile(`/sys/block/${name}/dev`, 'utf8').catch(() => undefined)
-    if (file === undefined || number === undefined) continue
+    const file = await readIfThere(`/sys/block/${name}/loop/backing_file`).catch(() => '')
+    const number = await readIfThere(`/sys/block/${name}/dev`).catch(() => '')
+    if (file === '' || number === '') continue
     const [major = 0, minor = 0] = number.trim().split(':').map(Number)
     // The kernel appends this when the file was removed under it.
     devices.push({
