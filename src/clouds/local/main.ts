@@ -105,17 +105,21 @@ function leaveNothing(paths: ReturnType<typeof localPaths>): void {
   }
 }
 
-/** One file and its predecessor, together at most twice `maxLogBytes`. */
+/** One file and its predecessor, together at most twice `maxLogBytes`. What cannot be written is left out. */
 function boundedLog(path: string): (line: string) => void {
   let written = statSync(path, { throwIfNoEntry: false })?.size ?? 0
   return (line) => {
-    if (written > maxLogBytes) {
-      renameSync(path, `${path}.1`)
-      written = 0
-    }
     const text = `${new Date().toISOString()} ${line}\n`
-    written += Buffer.byteLength(text)
-    appendFileSync(path, text, { mode: 0o600 })
+    try {
+      if (written > maxLogBytes) {
+        written = 0
+        renameSync(path, `${path}.1`)
+      }
+      appendFileSync(path, text, { mode: 0o600 })
+      written += Buffer.byteLength(text)
+    } catch {
+      // The disk is full, say: clusters are looked after all the same.
+    }
   }
 }
 

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -94,5 +94,13 @@ describe("the local cloud's process", () => {
     await until('it ended', () => !existsSync(`/proc/${next}`))
     expect(existsSync(localPaths(home).root)).toBe(false)
     expect(readdirSync(home.dir)).toEqual([])
+  })
+
+  test('one that cannot write its log, on a full disk say, serves all the same', { timeout: 60_000 }, async () => {
+    const paths = localPaths(home)
+    await makePrivateFolder(paths.root)
+    symlinkSync('/dev/full', paths.log)
+
+    expect(await daemonClient(home).ask<string[]>('GET', '/clusters')).toEqual([])
   })
 })
