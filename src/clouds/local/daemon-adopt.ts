@@ -76,11 +76,13 @@ async function adoptMachine(runtime: Runtime, held: HeldCluster, found: FoundMac
     const message = `${held.name}: ${id} cannot be put on its network: ${messageOf(error)}`
     return runtime.report({ type: 'warning', message })
   }
-  await updateMachine(runtime.home, held, id, ({ restart: _done, ...machine }) => ({
-    ...machine,
-    state: 'running',
-    process,
-  }))
+  const { restart: _done, ...machine } = known
+  // In memory first: the kernel's word counts also where it cannot be written down, on a full disk say.
+  held.machines.set(id, { ...machine, state: 'running', process })
+  await updateMachine(runtime.home, held, id, (now) => now).catch((error: unknown) => {
+    const message = `${held.name}: ${id} runs, which is not written down: ${messageOf(error)}`
+    runtime.report({ type: 'warning', message })
+  })
 }
 
 async function adoptRest(

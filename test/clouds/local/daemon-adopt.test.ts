@@ -1,4 +1,5 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { Machine } from '../../../src/clouds/cloud.ts'
 import { localPaths } from '../../../src/clouds/local/records.ts'
@@ -127,6 +128,25 @@ describe('another daemon takes over', () => {
     const { id } = await only()
     expect(bench.world.machines.get(id)).toMatchObject({ linked: true, running: true })
     expect(bench.world.machines.has(before.id)).toBe(false)
+  })
+
+  test('what it finds of a machine counts also where it cannot be written down', async () => {
+    await bench.start()
+    await carryOut(network, endpoint, group('m', 'master', ['a'], 1))
+    const before = await only()
+    await bench.kill()
+    const path = localPaths(bench.home).machineRecord('c', before.id)
+    const { process: _unknown, ...rest } = JSON.parse(readFileSync(path, 'utf8'))
+    writeFileSync(path, JSON.stringify({ ...rest, state: 'starting' }))
+    const joinNetwork = async () => {
+      rmSync(path)
+      mkdirSync(join(path, 'in the way'), { recursive: true })
+    }
+
+    await bench.start({ actions: { ...bench.world.actions(), joinNetwork } })
+
+    expect(await only()).toEqual(before)
+    expect(bench.reports.join('\n')).toContain(`c: ${before.id} runs, which is not written down: EISDIR`)
   })
 
   test('a machine that died meanwhile is replaced', async () => {
