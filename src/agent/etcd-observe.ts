@@ -63,10 +63,10 @@ export function observeEtcd(at: EtcdSeat): Observer {
     expected: string | undefined,
     running: 'no' | 'founding' | 'pod',
   ): Promise<Viewed | undefined> {
-    const isRecent = lastView?.phase === phase && Date.now() - lastView.atMs < recentMs
+    const isRecent = lastView?.phase === phase && performance.now() - lastView.atMs < recentMs
     if (lastView && isRecent && phase === 'forming' && running === 'no') return lastView.viewed
     const viewed = await (await watchSeats(phase, seats)).view(expected)
-    lastView = { phase, viewed, atMs: Date.now() }
+    lastView = { phase, viewed, atMs: performance.now() }
     return viewed
   }
 
@@ -102,7 +102,7 @@ export function observeEtcd(at: EtcdSeat): Observer {
         : undefined
     const attempt = viewed?.view.quorum && genesis ? etcdToken(genesis) : undefined
     if (attempt !== majority?.attempt)
-      majority = attempt === undefined ? undefined : { attempt, since: Date.now() }
+      majority = attempt === undefined ? undefined : { attempt, since: performance.now() }
     const runs = viewed !== undefined && running === 'pod' && disk.kind === 'stamped'
     const stalled = await stall.look({
       healthy: runs && isHealthy(viewed.view.members, disk.stamp.memberId),
@@ -137,7 +137,7 @@ export function observeEtcd(at: EtcdSeat): Observer {
           .map((one) => one.members[etcd])
           .flatMap((one) => (one.state === 'lost' && one.memberId ? [one.memberId] : [])),
         recordedMemberIds: seats.flatMap((one) => one.members[etcd].memberId ?? []),
-        formationGraceOver: majority !== undefined && Date.now() - majority.since > graceMs,
+        formationGraceOver: majority !== undefined && performance.now() - majority.since > graceMs,
         ...(genesis ? { founderId: founderIds(at, genesis).mine } : {}),
       },
     }

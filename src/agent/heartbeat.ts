@@ -25,7 +25,7 @@ export async function runHeartbeat(
   let writtenAt = 0
   for (;;) {
     const said = JSON.stringify(waiting())
-    if (said !== last || Date.now() - writtenAt > everyMs) {
+    if (said !== last || performance.now() - writtenAt > everyMs) {
       const { cluster, machineId } = context.identity
       const beat: Heartbeat = {
         machine: machineId,
@@ -36,7 +36,7 @@ export async function runHeartbeat(
       try {
         await context.surroundings.store().put(keys.machine(cluster, machineId), JSON.stringify(beat))
         last = said
-        writtenAt = Date.now()
+        writtenAt = performance.now()
       } catch {
         await sleep(lookMs * 4)
       }

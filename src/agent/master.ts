@@ -168,11 +168,11 @@ async function keepHosts(context: AgentContext, members: readonly { votes: boole
   let restless = 0
   for (;;) {
     formed ||= members.every(({ votes }) => votes)
-    const calm = formed && Date.now() > restless
+    const calm = formed && performance.now() > restless
     await sleep(formed ? (calm ? calmPauseMs : restlessPauseMs) : retryMs)
     const machines = await machinesNow(context)
     const there = machines.map(({ id, address }) => `${id} ${address}`).sort()
-    if (there.join() !== known) restless = Date.now() + restlessMs
+    if (there.join() !== known) restless = performance.now() + restlessMs
     known = there.join()
     await updateHosts(context, machines).then(
       () => context.say('names', undefined),

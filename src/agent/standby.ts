@@ -41,10 +41,10 @@ export async function takeTurn(context: AgentContext): Promise<Turn> {
       await waitForApiserver(address, { enough: 'answers', timeoutMs: standbyMs }).catch(() => {})
     },
     async forControllers(isReady) {
-      const deadline = Date.now() + standbyMs
-      while (ahead && !isReady() && Date.now() < deadline) await sleep(lookEveryMs)
+      const deadline = performance.now() + standbyMs
+      while (ahead && !isReady() && performance.now() < deadline) await sleep(lookEveryMs)
       // The pods that every node begins with come first.
-      if (ahead) await sleep(Math.min(settleMs, Math.max(0, deadline - Date.now())))
+      if (ahead) await sleep(Math.min(settleMs, Math.max(0, deadline - performance.now())))
     },
   }
 }

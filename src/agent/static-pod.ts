@@ -22,12 +22,12 @@ export async function endStaticPod(
   { timeoutMs = 60_000, kill = false }: { timeoutMs?: number; kill?: boolean } = {},
 ): Promise<void> {
   await rm(manifestOf(pod), { force: true })
-  const started = Date.now()
+  const started = performance.now()
   let restarted = false
   for (;;) {
     const running = await runningContainers(pod)
     if (running.length === 0) return
-    const waited = Date.now() - started
+    const waited = performance.now() - started
     if (waited > timeoutMs) {
       throw new HoldfastError(
         'static-pod-not-ended',

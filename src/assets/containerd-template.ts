@@ -87,7 +87,7 @@ async function untilAnswers(
   ctr: (...args: string[]) => Promise<string>,
   written: () => string,
 ): Promise<void> {
-  const deadline = Date.now() + startTimeoutMs
+  const deadline = performance.now() + startTimeoutMs
   for (;;) {
     const reason = await ctr('version').then(
       () => undefined,
@@ -95,7 +95,7 @@ async function untilAnswers(
     )
     if (reason === undefined) return
     const gone = child.exitCode !== null || child.signalCode !== null || child.pid === undefined
-    if (gone || Date.now() > deadline) {
+    if (gone || performance.now() > deadline) {
       throw new HoldfastError(
         'containerd-not-started',
         `containerd ${gone ? 'ended' : 'did not answer'} while images were imported: ${written() || reason}`,

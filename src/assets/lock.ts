@@ -22,12 +22,12 @@ export interface LockOptions {
 export async function withLock<T>(file: string, options: LockOptions, action: () => Promise<T>): Promise<T> {
   const { timeoutMs = 3_600_000, pollMs = 250 } = options
   makeFolder(dirname(file))
-  const deadline = Date.now() + timeoutMs
+  const deadline = performance.now() + timeoutMs
   let release = await tryLock(file)
   for (let round = 0; !release; round++) {
     const holder = await readHolder(file)
     if (round % Math.ceil(1000 / pollMs) === 0) options.onWait?.(holder)
-    if (Date.now() >= deadline) {
+    if (performance.now() >= deadline) {
       throw new HoldfastError(
         'asset-lock-timeout',
         `Process ${holder ?? 'unknown'} has held ${file} for too long.`,

@@ -37,7 +37,7 @@ export async function withOperationLock<T>(
 async function waitForLock(operation: Operation, cluster: string): Promise<HeldLock> {
   const key = keys.lock(cluster, 'operation')
   const holder = await describeThisProcess()
-  const deadline = Date.now() + waitMs
+  const deadline = performance.now() + waitMs
   for (let said = false; ; ) {
     const outcome = await acquireLock(operation.store, key, { holder, ttlMs })
     if (outcome.acquired) return outcome.lock
@@ -53,7 +53,7 @@ async function waitForLock(operation: Operation, cluster: string): Promise<HeldL
       said = true
     }
     throwIfStopped(operation, cluster)
-    if (Date.now() > deadline) {
+    if (performance.now() > deadline) {
       throw new HoldfastError(
         'operation-busy',
         `Another operation on ${cluster} does not end: ${describeHolder(outcome.heldBy)}`,

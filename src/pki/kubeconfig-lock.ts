@@ -16,10 +16,10 @@ export async function withKubeconfigLock<T>(
 ): Promise<T> {
   const path = `${file}.lock`
   const mine = `holdfast ${process.pid} ${(await startTimeOf(process.pid)) ?? 0} ${randomBytes(6).toString('hex')}\n`
-  const until = Date.now() + timeoutMs
+  const until = performance.now() + timeoutMs
   while (!(await tryTake(path, mine))) {
     if (await removeIfDead(path)) continue
-    if (Date.now() > until) {
+    if (performance.now() > until) {
       throw new HoldfastError('kubeconfig-locked', `${path} has been there for ${timeoutMs} ms`, {
         remedy: `If no kubectl or kind is changing ${file} now, remove ${path} and try again.`,
       })

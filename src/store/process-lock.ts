@@ -77,7 +77,7 @@ async function giveBackLater(folder: string, token: string): Promise<void> {
 
 async function take(folder: string, timeoutMs: number): Promise<string> {
   const mine = await ownToken()
-  const until = Date.now() + timeoutMs
+  const until = performance.now() + timeoutMs
   for (;;) {
     const token = await currentToken(folder)
     if (token === undefined) {
@@ -97,7 +97,7 @@ async function take(folder: string, timeoutMs: number): Promise<string> {
         throw error
       }
     }
-    if (Date.now() > until) {
+    if (performance.now() > until) {
       const pid = token.split('.')[1]
       throw new HoldfastError(
         'lock-timeout',

@@ -70,7 +70,7 @@ export function daemonClient(home: Home): DaemonClient {
   }
 
   async function start(): Promise<void> {
-    const until = Date.now() + startTimeoutMs
+    const until = performance.now() + startTimeoutMs
     let daemon = await spawnDaemon(home)
     for (;;) {
       if (existsSync(paths.socket) && (await status())) return
@@ -79,7 +79,7 @@ export function daemonClient(home: Home): DaemonClient {
         await sleep(100)
         if (!(await status())) daemon = await spawnDaemon(home)
       }
-      if (Date.now() > until) {
+      if (performance.now() > until) {
         throw new HoldfastError(
           'local-cloud-not-started',
           `The local cloud did not start within ${startTimeoutMs / 1000} s`,
@@ -100,9 +100,9 @@ export function daemonClient(home: Home): DaemonClient {
       call<{ stops: boolean }>({ socketPath, method: 'POST', path: '/stop', body }),
     )
     met = false
-    const until = Date.now() + stopTimeoutMs
+    const until = performance.now() + stopTimeoutMs
     while (stops && existsSync(`/proc/${found.pid}`)) {
-      if (Date.now() > until) {
+      if (performance.now() > until) {
         throw new HoldfastError(
           'local-cloud-not-stopped',
           `Process ${found.pid} of the local cloud does not end`,

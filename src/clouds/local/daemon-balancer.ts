@@ -20,8 +20,8 @@ export function startBalancer(runtime: Runtime, held: HeldCluster): void {
 
 /** Clients of an apiserver that hangs are sent elsewhere: a look each second. */
 export function closeDeadSessions(runtime: Runtime, held: HeldCluster): void {
-  if ((held.notBefore.get('sessions') ?? 0) > runtime.now()) return
-  held.notBefore.set('sessions', runtime.now() + sessionsEveryMs)
+  if ((held.notBefore.get('sessions') ?? 0) > runtime.monotonicNow()) return
+  held.notBefore.set('sessions', runtime.monotonicNow() + sessionsEveryMs)
   runtime.actions.closeDeadSessions(runtime.home, held.cluster).catch((error: unknown) => {
     runtime.report({ type: 'warning', message: `${held.name}: the balancer's sessions: ${messageOf(error)}` })
   })
@@ -29,11 +29,11 @@ export function closeDeadSessions(runtime: Runtime, held: HeldCluster): void {
 
 /** One change at a time; after a failure a pause. */
 function inBackground(runtime: Runtime, held: HeldCluster, action: () => Promise<void>): void {
-  if (held.busy.has(balancer) || (held.notBefore.get(balancer) ?? 0) > runtime.now()) return
+  if (held.busy.has(balancer) || (held.notBefore.get(balancer) ?? 0) > runtime.monotonicNow()) return
   held.busy.set(balancer, 'starting')
   action()
     .catch((error: unknown) => {
-      held.notBefore.set(balancer, runtime.now() + retryMs)
+      held.notBefore.set(balancer, runtime.monotonicNow() + retryMs)
       runtime.report({ type: 'warning', message: `${held.name}: the balancer: ${messageOf(error)}` })
     })
     .finally(() => {

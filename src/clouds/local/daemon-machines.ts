@@ -204,7 +204,7 @@ function inBackground(
   afterFailure: (error: unknown) => Promise<void> = async () => {},
 ): void {
   const fail = (error: unknown) => {
-    held.notBefore.set(id, runtime.now() + retryMs)
+    held.notBefore.set(id, runtime.monotonicNow() + retryMs)
     runtime.report({ type: 'warning', message: `${held.name}: ${id}: ${messageOf(error)}` })
   }
   const run = async () => {

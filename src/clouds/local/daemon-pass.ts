@@ -54,7 +54,7 @@ type Begun = Exclude<Action, { action: 'recover-network' }>
 /** Only marks and begins; nothing is waited for. */
 function begin(runtime: Runtime, held: HeldCluster, action: Begun, open: OpenSocket): void {
   const subject = 'machine' in action ? action.machine : 'group' in action ? action.group : action.action
-  if ((held.notBefore.get(subject) ?? 0) > runtime.now()) return
+  if ((held.notBefore.get(subject) ?? 0) > runtime.monotonicNow()) return
   try {
     switch (action.action) {
       case 'start-machine':
@@ -82,7 +82,7 @@ function begin(runtime: Runtime, held: HeldCluster, action: Begun, open: OpenSoc
         break
     }
   } catch (error) {
-    held.notBefore.set(subject, runtime.now() + retryMs)
+    held.notBefore.set(subject, runtime.monotonicNow() + retryMs)
     runtime.report({ type: 'warning', message: `${held.name}: ${subject}: ${messageOf(error)}` })
   }
 }
@@ -92,7 +92,7 @@ const network = 'network'
 
 /** In the background, so that one cluster's trouble holds up no other's healing. */
 function startRecovery(runtime: Runtime, held: HeldCluster, restarts: string[]): void {
-  if (held.recovery || (held.notBefore.get(network) ?? 0) > runtime.now()) return
+  if (held.recovery || (held.notBefore.get(network) ?? 0) > runtime.monotonicNow()) return
   held.recovery = recoverNetwork(runtime, held, restarts).finally(() => {
     delete held.recovery
     runtime.wake()
@@ -118,7 +118,7 @@ async function recoverNetwork(runtime: Runtime, held: HeldCluster, restarts: str
     held.networkThere = true
     delete held.networkTrouble
   } catch (error) {
-    held.notBefore.set(network, runtime.now() + retryMs)
+    held.notBefore.set(network, runtime.monotonicNow() + retryMs)
     held.networkTrouble = messageOf(error)
     runtime.report({ type: 'warning', message: `${held.name}: its network: ${messageOf(error)}` })
   }

@@ -56,12 +56,12 @@ async function beginReboot(
 }
 
 async function untilRebooted(held: HeldCluster, id: string): Promise<void> {
-  const until = Date.now() + rebootTimeoutMs
+  const until = performance.now() + rebootTimeoutMs
   for (;;) {
     const now = held.machines.get(id)
     if (!now) throw new HoldfastError('machine-missing', `${id} went away while it was to reboot`)
     if (now.state === 'running' && !now.restart) return
-    if (Date.now() > until) {
+    if (performance.now() > until) {
       throw new HoldfastError(
         'machine-not-rebooted',
         `${id} is ${now.state} ${rebootTimeoutMs / 1000} s after its reboot: ${now.trouble ?? 'no reason known'}`,

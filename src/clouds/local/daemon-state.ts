@@ -14,7 +14,10 @@ export interface DaemonOptions {
   actions: LocalActions
   openStore(url: string): Promise<StateStore>
   report: Report
+  /** Milliseconds since 1970, for what is written down. */
   now?: () => number
+  /** Milliseconds that go on whatever the clock is set to, for every wait. */
+  monotonicNow?: () => number
   /** Five letters or digits. */
   randomSuffix?: () => string
   /** Default 250. */
@@ -40,7 +43,7 @@ export interface HeldCluster {
   volumes: Map<string, LocalVolume>
   busy: Map<string, Busy>
   sockets: Map<string, ApiSocket>
-  /** Machines and other things whose last action failed are left alone until then. */
+  /** Machines and other things whose last action failed are left alone until then (`monotonicNow`). */
   notBefore: Map<string, number>
   /** Addresses that were given out and stand in no record yet. */
   promised: string[]

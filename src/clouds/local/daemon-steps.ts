@@ -227,12 +227,12 @@ async function assertThere(assets: MachineAssets): Promise<void> {
 
 /** Waits until none of these machines is left. @throws HoldfastError `machine-not-gone`. */
 async function untilGone(runtime: Runtime, held: HeldCluster, which: () => string[]): Promise<void> {
-  const until = Date.now() + goneTimeoutMs
+  const until = performance.now() + goneTimeoutMs
   runtime.wake()
   for (;;) {
     const left = which().filter((id) => held.machines.has(id))
     if (left.length === 0) return
-    if (Date.now() > until) {
+    if (performance.now() > until) {
       const states = left.map(
         (id) => `${id} (${held.machines.get(id)?.trouble ?? held.busy.get(id) ?? 'not begun'})`,
       )

@@ -52,13 +52,14 @@ export function createDaemon(options: DaemonOptions): Daemon {
   let stopped = false
   let nextLeftAlone = 0
 
-  const now = options.now ?? Date.now
+  const monotonicNow = options.monotonicNow ?? (() => performance.now())
   const runtime: Runtime = {
     home,
     actions,
     openStore: options.openStore,
-    report: withoutRepeats(options.report, now),
-    now,
+    report: withoutRepeats(options.report, monotonicNow),
+    now: options.now ?? Date.now,
+    monotonicNow,
     randomSuffix: options.randomSuffix ?? (() => suffixFrom(randomBytes(5))),
     clusters,
     leftAlone: new Map(),
@@ -74,8 +75,8 @@ export function createDaemon(options: DaemonOptions): Daemon {
     looking ??= (async () => {
       while (again && !stopped) {
         again = false
-        if (runtime.leftAlone.size > 0 && now() >= nextLeftAlone) {
-          nextLeftAlone = now() + leftAloneEveryMs
+        if (runtime.leftAlone.size > 0 && monotonicNow() >= nextLeftAlone) {
+          nextLeftAlone = monotonicNow() + leftAloneEveryMs
           await adoptLeftAlone(runtime, openSocket).catch((error: unknown) => {
             runtime.report({ type: 'warning', message: messageOf(error) })
           })

@@ -49,7 +49,7 @@ async function run(home: Home): Promise<void> {
     if (event.type === 'note' || event.type === 'warning') log(`${event.type}: ${event.message}`)
   }
   const daemon = createDaemon({ home, actions: hostActions, openStore, report })
-  let lastUse = Date.now()
+  let lastUse = performance.now()
   let steps = 0
   await new Promise<never>((_, reject) => {
     const end = async (reason: string) => {
@@ -63,7 +63,7 @@ async function run(home: Home): Promise<void> {
       daemon,
       version: packageJson.version,
       used: () => {
-        lastUse = Date.now()
+        lastUse = performance.now()
       },
       stop: ({ ifEmpty }) => {
         const stops = !ifEmpty || (daemon.clusters().length === 0 && steps === 0)
@@ -78,7 +78,7 @@ async function run(home: Home): Promise<void> {
         return await handler(request)
       } finally {
         if (isStep) steps--
-        lastUse = Date.now()
+        lastUse = performance.now()
       }
     }
     // Whoever connects is answered only by a daemon that has adopted everything.
@@ -87,8 +87,8 @@ async function run(home: Home): Promise<void> {
     process.on('SIGTERM', () => void end('SIGTERM'))
     process.on('SIGINT', () => void end('SIGINT'))
     setInterval(() => {
-      if (daemon.clusters().length > 0 || steps > 0) lastUse = Date.now()
-      else if (Date.now() - lastUse > idleMs) void end('nothing to look after')
+      if (daemon.clusters().length > 0 || steps > 0) lastUse = performance.now()
+      else if (performance.now() - lastUse > idleMs) void end('nothing to look after')
     }, 5_000)
   })
 }

@@ -163,8 +163,12 @@ function backOff(group: LocalGroup, now: number): (Action & { action: 'wait' }) 
   return { action: 'wait', group: group.name, until, reason }
 }
 
+/** Those that are still to come are of a clock that was set back since. */
 const quickDeaths = (deaths: readonly Death[], now: number): Death[] =>
-  deaths.filter((death) => death.livedMs < quickDeathMs && now - Date.parse(death.at) < deathWindowMs)
+  deaths.filter(({ livedMs, at }) => {
+    const agoMs = now - Date.parse(at)
+    return livedMs < quickDeathMs && agoMs >= 0 && agoMs < deathWindowMs
+  })
 
 /** The deaths worth keeping in the record, with one more. */
 export function withDeath(deaths: readonly Death[] = [], death: Death): Death[] {

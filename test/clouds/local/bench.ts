@@ -23,7 +23,7 @@ export interface Bench {
   world: World
   cloud: LocalCloud
   reports: string[]
-  /** Starts a daemon and serves its operator API. `now` is a clock that tests may move. */
+  /** Starts a daemon and serves its operator API. */
   start(options?: {
     actions?: LocalActions
     openStore?: (url: string) => Promise<StateStore>
@@ -31,7 +31,8 @@ export interface Bench {
   /** As `kill -9`: it does nothing any more, nothing is put in order. */
   kill(): Promise<void>
   surroundings(machineId: string): Surroundings
-  clock: { now: number }
+  /** What tests may move: time itself, and by how much the host's clock was set otherwise than that. */
+  clock: { now: number; setBy: number }
   close(): Promise<void>
 }
 
@@ -42,7 +43,7 @@ export function setUpBench(): Bench {
   const world = imagineWorld()
   const paths = localPaths(home)
   const reports: string[] = []
-  const clock = { now: Date.parse('2030-01-01T00:00:00Z') }
+  const clock = { now: Date.parse('2030-01-01T00:00:00Z'), setBy: 0 }
   let stopServing: (() => Promise<void>)[] = []
   const bench: Bench = {
     home,
@@ -59,7 +60,8 @@ export function setUpBench(): Bench {
         report: (event) => {
           if (event.type === 'note' || event.type === 'warning') reports.push(event.message)
         },
-        now: () => clock.now,
+        now: () => clock.now + clock.setBy,
+        monotonicNow: () => clock.now,
         pollMs: 5,
       })
       stopServing.push(() => daemon.stop())

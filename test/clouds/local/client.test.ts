@@ -96,7 +96,9 @@ describe("the local cloud's process", () => {
     expect(readdirSync(home.dir)).toEqual([])
   })
 
-  test('one that cannot write its log, on a full disk say, serves all the same', { timeout: 60_000 }, async () => {
+  test('one that cannot write its log, on a full disk say, serves all the same', {
+    timeout: 60_000,
+  }, async () => {
     const paths = localPaths(home)
     await makePrivateFolder(paths.root)
     symlinkSync('/dev/full', paths.log)

@@ -70,6 +70,21 @@ describe('groups keep their size', () => {
     expect(tooSoon).toBe(1)
   })
 
+  test('a clock that is set back holds nothing up', async () => {
+    await bench.start()
+    await carryOut(network, endpoint, group('m', 'master', ['a'], 1))
+    await until('the first look', () => bench.world.sessionLooks === 1)
+    bench.world.failStarts = 1
+    bench.world.powerCut((await only()).id)
+    await until('a failed start', () => bench.world.failStarts === 0)
+
+    bench.clock.setBy = -2 * 3600_000
+    bench.clock.now += 1_000
+
+    await until('the second look', () => bench.world.sessionLooks === 2)
+    await running(1)
+  })
+
   test('what fails each time is said once, and again after ten minutes', async () => {
     await bench.start()
     const said = (): string => bench.reports.join('\n')
