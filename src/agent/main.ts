@@ -67,6 +67,7 @@ function collectGarbage(): void {
 
 const work = process.argv[2] === 'certificates' ? answerCertificates() : start()
 work.catch((error: unknown) => {
-  process.stderr.write(`ended: ${messageOf(error)}${error instanceof Error ? `\n${error.stack}` : ''}\n`)
-  process.exitCode = 1
+  const line = `ended: ${messageOf(error)}${error instanceof Error ? `\n${error.stack}` : ''}\n`
+  // The heartbeat goes on otherwise, and systemd starts only what has ended.
+  process.stderr.write(line, () => process.exit(1))
 })

@@ -29,6 +29,8 @@ export function rememberingStore(store: StateStore, folder: string): Remembering
   const file = join(folder, 'remembered.json')
   let memory: Promise<Memory> | undefined
   let saving: Promise<unknown> = Promise.resolve()
+  /** The disk was full, say: memory holds what the file does not. */
+  let unsaved = false
   const load = (): Promise<Memory> => {
     memory ??= readIfThere(file).then((text) => (text ? (JSON.parse(text) as Memory) : {}))
     return memory
@@ -37,10 +39,16 @@ export function rememberingStore(store: StateStore, folder: string): Remembering
     const known = await load()
     const before = known[key]
     // An answer that was on its way while something newer was written is not taken for news.
-    if (before && before.revision >= stored.revision) return
-    known[key] = stored
-    saving = saving.catch(() => {}).then(() => writeIfChanged(file, JSON.stringify(known)))
+    const isNews = !before || before.revision < stored.revision
+    if (isNews) known[key] = stored
+    else if (!unsaved) return
+    saving = saving.catch(() => {}).then(() => save(known))
     await saving
+  }
+  const save = async (known: Memory): Promise<void> => {
+    unsaved = true
+    await writeIfChanged(file, JSON.stringify(known))
+    unsaved = false
   }
   /** What the store answered; undefined while it is away. */
   const unlessAway = async <T>(asking: Promise<T>): Promise<{ answer: T } | undefined> => {

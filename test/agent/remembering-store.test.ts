@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises'
+import { mkdir, readFile, rmdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { type RememberingStore, rememberingStore } from '../../src/agent/remembering-store.ts'
@@ -67,6 +67,20 @@ describe('a store that remembers', () => {
     const after = await rememberingStore(plug, folder).recall('demo/seats/a.json')
 
     expect(after.stored).toEqual({ value: 'mine', revision: 1 })
+  })
+
+  test('what could not be saved is saved by the next that asks', async () => {
+    await behind.put('demo/seats/a.json', 'one')
+    const inTheWay = join(folder, '.remembered.json.new')
+    await mkdir(inTheWay)
+    await expect(store.recall('demo/seats/a.json')).rejects.toThrow(/EISDIR/)
+    await rmdir(inTheWay)
+
+    await store.recall('demo/seats/a.json')
+    plug.away = true
+
+    const after = await rememberingStore(plug, folder).recall('demo/seats/a.json')
+    expect(after.stored?.value).toBe('one')
   })
 
   test('knows nothing of what it never saw, and says that this is not fresh', async () => {
