@@ -2,12 +2,12 @@ import { rm } from 'node:fs/promises'
 import { HoldfastError, messageOf } from '../../errors.ts'
 import type { UserData } from '../cloud.ts'
 import type { Identity } from '../surroundings.ts'
+import { recordAddress, takeAddress } from './daemon-addresses.ts'
 import { sendElsewhere } from './daemon-balancer.ts'
 import { type HeldCluster, type Runtime, updateCluster, updateMachine } from './daemon-state.ts'
 import type { LocalMachine } from './parts.ts'
 import { withDeath } from './reconcile.ts'
 import { localPaths, makePrivateFolder, removeClusterFolder, writeRecord } from './records.ts'
-import { nextAddress } from './records-names.ts'
 
 /** After an action failed the same thing is left alone for this long. */
 const retryMs = 2_000
@@ -52,9 +52,10 @@ export function startNew(
   held.busy.set(id, 'starting')
   runtime.report({ type: 'note', message: `${held.name}: ${id} starts at ${address} in ${zone}` })
   const begin = async () => {
-    await makePrivateFolder(localPaths(home).machineSocketDir(held.name, id))
-    await writeRecord(localPaths(home).machineRecord(held.name, id), machine)
-    await recordAddress(runtime, held, address)
+    await recordAddress(runtime, held, address, async () => {
+      await makePrivateFolder(localPaths(home).machineSocketDir(held.name, id))
+      await writeRecord(localPaths(home).machineRecord(held.name, id), machine)
+    })
     await boot(runtime, held, id, open)
   }
   inBackground(runtime, held, id, begin, async (error) => {
@@ -235,29 +236,6 @@ function identityOf(held: HeldCluster, machine: LocalMachine, userData: UserData
     )
   }
   return { ...userData, machineId: machine.id, zone: machine.zone, address: machine.address, endpoint }
-}
-
-/**
- * The next free address. It is given out at once, before any record says so: two that ask one after
- * the other get two.
- * @throws HoldfastError `network-missing`, `network-full`.
- */
-export function takeAddress(held: HeldCluster): string {
-  const { network, endpoint, lastAddress } = held.cluster
-  if (!network) throw new HoldfastError('network-missing', `${held.name} has no network`)
-  const taken = new Set([...held.machines.values()].map(({ address }) => address))
-  taken.add(network.gateway)
-  if (endpoint) taken.add(endpoint.address)
-  for (const address of held.promised) taken.add(address)
-  const address = nextAddress(network.cidr, taken, held.promised.at(-1) ?? lastAddress)
-  held.promised.push(address)
-  return address
-}
-
-/** Records that an address was given out, and to whom stands in the machine's own record by now. */
-export async function recordAddress(runtime: Runtime, held: HeldCluster, address: string): Promise<void> {
-  await updateCluster(runtime.home, held, (cluster) => ({ ...cluster, lastAddress: address }))
-  held.promised = held.promised.filter((other) => other !== address)
 }
 
 /** Unique in the whole home, because interface names carry it. */

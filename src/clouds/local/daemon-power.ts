@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { HoldfastError } from '../../errors.ts'
-import { recordAddress, takeAddress } from './daemon-machines.ts'
+import { recordAddress, takeAddress } from './daemon-addresses.ts'
 import { type HeldCluster, type Runtime, updateMachine } from './daemon-state.ts'
 import type { LocalMachine } from './parts.ts'
 
@@ -43,15 +43,18 @@ async function beginReboot(
   machine: LocalMachine,
   options: PowerOptions,
 ): Promise<void> {
-  const address = options.newAddress ? takeAddress(held) : machine.address
-  await updateMachine(runtime.home, held, machine.id, (now) => ({
-    ...now,
-    address,
-    restart: 'a reboot was asked for',
-    ...(options.request ? { reboot: options.request } : {}),
-    ...(options.withholdVolumes ? { withholdVolumes: true } : {}),
-  }))
-  if (options.newAddress) await recordAddress(runtime, held, address)
+  const mark = (address: string) =>
+    updateMachine(runtime.home, held, machine.id, (now) => ({
+      ...now,
+      address,
+      restart: 'a reboot was asked for',
+      ...(options.request ? { reboot: options.request } : {}),
+      ...(options.withholdVolumes ? { withholdVolumes: true } : {}),
+    }))
+  if (options.newAddress) {
+    const address = takeAddress(held)
+    await recordAddress(runtime, held, address, () => mark(address))
+  } else await mark(machine.address)
   runtime.wake()
 }
 

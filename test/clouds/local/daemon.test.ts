@@ -139,6 +139,30 @@ describe('groups keep their size', () => {
     expect(readdirSync(join(localPaths(bench.home).cluster('c'), 'machines'))).toEqual([])
   })
 
+  test('addresses that could not be written down are given out again', async () => {
+    await bench.start()
+    await carryOut(network, endpoint, group('m', 'master', ['a'], 1))
+    const { id } = await only()
+    const { machineRecord, clusterRecord } = localPaths(bench.home)
+    const starts = () => bench.reports.flatMap((line) => / starts at (\S+)/.exec(line)?.[1] ?? [])
+    for (const record of [machineRecord('c', id), clusterRecord('c')]) {
+      rmSync(record)
+      mkdirSync(join(record, 'in the way'), { recursive: true })
+    }
+
+    for (let count = 0; count < 5; count++)
+      await expect(bench.cloud.power(id, 'reboot', { newAddress: true })).rejects.toThrow(/EISDIR/)
+    bench.world.powerCut(id)
+    await until('failed starts', () => {
+      bench.clock.now += 10_000
+      return starts().length > 10
+    })
+
+    // A few, because one that is being cleared away still has its own.
+    expect(new Set(starts()).size).toBeLessThan(5)
+    expect(starts()).toContain('10.0.0.3')
+  })
+
   test('a kill is answered by a new machine, a reboot by the same one', async () => {
     await bench.start()
     await carryOut(network, endpoint, group('m', 'master', ['a'], 1))
