@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { copyFile, link, mkdir, rm, stat } from 'node:fs/promises'
+import { copyFile, link, mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { Machine } from '../clouds/cloud.ts'
+import { identityOf, isRunning } from '../clouds/local/process.ts'
 import { localPaths } from '../clouds/local/records.ts'
 import { HoldfastError, isErrno, messageOf } from '../errors.ts'
 import { asStep } from '../events.ts'
@@ -101,7 +102,9 @@ async function draftOf(
     for await (const chunk of createReadStream(archive)) hash.update(chunk)
     const kept = join(folder, `${hash.digest('hex').slice(0, 16)}.tar`)
     await mkdir(folder, { recursive: true, mode: 0o700 })
-    const draft = `${kept}.${process.pid}.new`
+    await removeLeftDrafts(folder)
+    const own = await identityOf(process.pid)
+    const draft = `${kept}.${own?.pid}.${own?.startTime}.${own?.boot}.new`
     await copyFile(archive, draft)
     await syncPath(draft)
     return { draft, kept }
@@ -111,6 +114,16 @@ async function draftOf(
       exitCode: 2,
       cause: error,
     })
+  }
+}
+
+/** Each is a whole archive; named after the process that made it, which removes it unless it is killed. */
+async function removeLeftDrafts(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (!name.endsWith('.new')) continue
+    const [pid, startTime = '', boot = ''] = name.split('.').slice(2)
+    if (!(await isRunning({ pid: Number(pid), startTime, boot })))
+      await rm(join(folder, name), { force: true })
   }
 }
 

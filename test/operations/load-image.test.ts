@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Machine } from '../../src/clouds/cloud.ts'
+import { identityOf } from '../../src/clouds/local/process.ts'
 import { localPaths } from '../../src/clouds/local/records.ts'
 import type { Host } from '../../src/hosts/host.ts'
 import { createCluster } from '../../src/operations/create.ts'
@@ -54,10 +55,8 @@ function machines(...ids: string[]): void {
   )
 }
 
-const kept = (): string[] => {
-  const folder = join(localPaths(setup.operation.home).cluster('try'), 'images')
-  return existsSync(folder) ? readdirSync(folder) : []
-}
+const folder = (): string => join(localPaths(setup.operation.home).cluster('try'), 'images')
+const kept = (): string[] => (existsSync(folder()) ? readdirSync(folder()).sort() : [])
 
 test('into every machine, and kept for later ones; again changes nothing', async () => {
   machines('one', 'two')
@@ -92,6 +91,24 @@ test('what no machine can import is not kept: each later machine would try it wi
     code: 'image-not-imported',
   })
   expect(kept()).toEqual([])
+})
+
+test('copies that a killed load left are removed, those of one that runs stay', async () => {
+  machines('one')
+  const own = await identityOf(process.pid)
+  const draftOf = (pid?: number, startTime?: string, boot?: string) => `0.tar.${pid}.${startTime}.${boot}.new`
+  const ofOneThatRuns = draftOf(own?.pid, own?.startTime, own?.boot)
+  const left = [
+    draftOf(own?.pid, '1', own?.boot),
+    draftOf(own?.pid, own?.startTime, 'another-boot'),
+    '0.tar.1.new',
+  ]
+  mkdirSync(folder(), { recursive: true })
+  for (const name of [ofOneThatRuns, ...left, '0.tar']) writeFileSync(join(folder(), name), 'an archive')
+
+  await loadImage(setup.operation, 'try', archive)
+
+  expect(kept()).toEqual(['0.tar', ofOneThatRuns, expect.stringMatching(/^[0-9a-f]{16}\.tar$/)])
 })
 
 test('what one of two can import is kept, and the failure is told', async () => {
