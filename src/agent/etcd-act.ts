@@ -64,7 +64,10 @@ export async function actOn(at: EtcdSeat, observer: Observer, step: MemberStep, 
     case 'set-aside':
       if (disk.kind !== 'stamped') return
       await stopEtcd(etcd)
-      await setAside(etcd, disk.stamp)
+      context.say(
+        `etcd ${etcd}`,
+        `set aside: the former data is in ${await setAside(etcd, disk.stamp)}, until somebody removes that folder`,
+      )
       // While forming, the seat founds again; once formed it joins under a new id.
       if (genesis?.value.phase === 'forming') await changeMember(at, { state: 'unused' })
       return

@@ -7,7 +7,13 @@ export type { ClusterView, Disk, MemberObservation, MemberStep, ViewedMember } f
 
 /** What an etcd member does next. The first rule that matches wins; the table is in docs/architecture.md. */
 export function decideMember(observed: MemberObservation): MemberStep {
-  const seen = ofThisCluster(observed)
+  const step = decide(ofThisCluster(observed))
+  const noRoom = observed.disk.kind === 'stamped' && observed.disk.noRoom
+  if (step.do !== 'set-aside' || !noRoom) return step
+  return { do: 'wait', reason: `${step.reason}; it is not set aside while ${noRoom}` }
+}
+
+function decide(seen: MemberObservation): MemberStep {
   const { disk, genesis } = seen
   if (disk.kind === 'not-proven') return { do: 'wait', reason: disk.reason }
   if (genesis === 'unknown') {

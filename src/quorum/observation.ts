@@ -38,7 +38,15 @@ export interface MemberObservation {
 export type Disk =
   | { kind: 'not-proven'; reason: string }
   | { kind: 'empty'; volumeId: string }
-  | { kind: 'stamped'; volumeId: string; stamp: Stamp; data: 'none' | 'present' | 'corrupt'; detail?: string }
+  | {
+      kind: 'stamped'
+      volumeId: string
+      stamp: Stamp
+      data: 'none' | 'present' | 'corrupt'
+      detail?: string
+      /** Why there would be no room for another copy, were this one set aside. */
+      noRoom?: string
+    }
 
 export interface ClusterView {
   /** Of the cluster that answered; a view of another cluster than the disk's says nothing about its member. */

@@ -23,7 +23,7 @@ import { inWords } from './in-words.ts'
  *   record STATE [MEMBER VOLUME EPOCH]           := record unused
  *   disk unproven REASON… | disk empty VOLUME    := disk empty vol-a
  *   disk VOLUME holds MEMBER present|none|corrupt [KEY=VALUE …]          other words of its stamp:
- *        uuid=ours etcd=main seat=a volumeId=VOLUME epoch=1 generation=1 attempt=1 clusterId=C formed
+ *        noRoom (to set it aside) uuid=ours etcd=main seat=a volumeId=VOLUME epoch=1 generation=1 attempt=1 clusterId=C formed
  *   store away                                   := it answers
  *   running no|founding|pod                      := running no
  *   cluster quorum|no-quorum [CLUSTER [written]] := nobody answers, nothing written
@@ -191,5 +191,6 @@ function diskOf(kind: string, words: readonly string[]): Disk {
     stamp,
     data: data as 'present',
     ...(data === 'corrupt' ? { detail: 'walpb: crc mismatch' } : {}),
+    ...('noRoom' in said ? { noRoom: '1.0 GiB is free and a new copy takes 2.0 GiB' } : {}),
   }
 }
