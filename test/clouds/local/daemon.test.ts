@@ -61,10 +61,10 @@ describe('groups keep their size', () => {
     await carryOut(network, endpoint, group('m', 'master', ['a'], 1))
     await until('the first look', () => bench.world.sessionLooks === 1)
 
-    bench.clock.now += 999
+    bench.clock.now += 500
     await new Promise((resolve) => setTimeout(resolve, 100))
     const tooSoon = bench.world.sessionLooks
-    bench.clock.now += 1
+    bench.clock.now += 500
 
     await until('the second look', () => bench.world.sessionLooks === 2)
     expect(tooSoon).toBe(1)
