@@ -6,7 +6,7 @@ import { type StateStore, StoreConflictError } from '../store/store.ts'
 import { throwOnProblems } from './create.ts'
 import type { Declared } from './declared.ts'
 import { type Journal, openJournal } from './journal.ts'
-import { withOperationLock } from './lock.ts'
+import { refuseLostLock, withOperationLock } from './lock.ts'
 import { type Operation, throwIfStopped } from './operation.ts'
 import { type Plan, planCluster } from './plan.ts'
 import { fetchAssets } from './prepare.ts'
@@ -57,8 +57,7 @@ async function carryOut(operation: Operation, plan: Plan, lock: HeldLock): Promi
     await carryOutSteps(operation, cloud, cluster, plan.steps, {
       journal,
       before: async () => {
-        if (!(await lock.stillHeld()))
-          throw new StoreConflictError(cluster, `the lock on ${cluster} was lost`)
+        await refuseLostLock(lock, cluster)
         await throwIfChanged(store, declared)
       },
     })
@@ -78,11 +77,11 @@ export async function carryOutSteps(
   cloud: Cloud,
   cluster: string,
   steps: readonly CloudStep[],
-  around: { journal?: Journal; before?: () => Promise<void> },
+  around: { journal?: Journal; before?: (batch: readonly CloudStep[]) => Promise<void> },
 ): Promise<void> {
   for (const batch of batches(steps)) {
     throwIfStopped(operation, cluster)
-    await around.before?.()
+    await around.before?.(batch)
     const results = await Promise.allSettled(
       batch.map((step) =>
         asStep(operation.report, `${step.action} ${step.where}`, titleOf(step), async () => {

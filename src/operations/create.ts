@@ -4,6 +4,7 @@ import { writeCluster, writeGroup } from '../spec/write.ts'
 import { keys } from '../store/keys.ts'
 import { checkWritable } from '../store/open.ts'
 import type { StateStore } from '../store/store.ts'
+import { refuseUnfinishedDeletion } from './declared.ts'
 import { openJournal } from './journal.ts'
 import { withOperationLock } from './lock.ts'
 import type { Operation } from './operation.ts'
@@ -27,6 +28,7 @@ export async function createCluster(operation: Operation, declaration: Declarati
 /** Writes a declaration that is not there yet. Hold the operation lock. */
 export async function writeFirst({ store }: Operation, declaration: Declaration): Promise<void> {
   const cluster = declaration.cluster.metadata.name
+  await refuseUnfinishedDeletion(store, cluster)
   const journal = await openJournal(store, cluster, 'create')
   const groups = declaration.groups.map((group) => ({
     group,

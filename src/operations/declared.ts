@@ -59,6 +59,20 @@ export async function tryReadDeclared(store: StateStore, cluster: string): Promi
   return { declaration, revisions }
 }
 
+/** Of a cluster whose data is gone, or partly, nothing can be made any more. @throws HoldfastError `deletion-unfinished`. */
+export async function refuseUnfinishedDeletion(store: StateStore, cluster: string): Promise<void> {
+  const key = keys.deletion(cluster)
+  if (!isKey(key) || !(await store.get(key))) return
+  throw new HoldfastError(
+    'deletion-unfinished',
+    `The deletion of ${cluster} was not finished: its data is gone, or a part of it`,
+    {
+      remedy: `Finish it: \`holdfast delete cluster ${cluster} --yes\`. Then the name is free.`,
+      exitCode: 2,
+    },
+  )
+}
+
 export async function clusterNotFound(store: StateStore, cluster: string): Promise<HoldfastError> {
   const known = await declaredClusters(store)
   const meant = nearest(cluster, known)

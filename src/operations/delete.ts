@@ -3,11 +3,12 @@ import { HoldfastError, InvalidInputError } from '../errors.ts'
 import { planDelete } from '../plan/delete.ts'
 import type { ClusterSpec } from '../spec/types.ts'
 import { isKey, keys } from '../store/keys.ts'
+import type { HeldLock } from '../store/lock.ts'
 import { carryOutSteps } from './apply.ts'
 import { forgetCredentials } from './credentials.ts'
 import { clusterNotFound, tryReadDeclared } from './declared.ts'
 import { removeKubeconfig } from './export-kubeconfig.ts'
-import { withOperationLock } from './lock.ts'
+import { refuseLostLock, withOperationLock } from './lock.ts'
 import type { Operation } from './operation.ts'
 
 /** More rounds than a deletion ever needs: machines that were just starting are seen in the next. */
@@ -16,7 +17,7 @@ const rounds = 5
 /** What would go. @throws HoldfastError `cluster-not-found` when nothing of that name is anywhere. */
 export async function planDeletion(operation: Operation, cluster: string): Promise<CloudStep[]> {
   const cloud = await cloudOf(operation, cluster)
-  return planDelete(await cloud.observe(cluster))
+  return (await isOnlyDeclared(operation, cloud, cluster)) ? [] : planDelete(await cloud.observe(cluster))
 }
 
 /**
@@ -26,19 +27,47 @@ export async function planDeletion(operation: Operation, cluster: string): Promi
 export async function deleteCluster(operation: Operation, cluster: string): Promise<void> {
   const cloud = await cloudOf(operation, cluster)
   await withOperationLock(operation, cluster, async (lock) => {
-    await removeEverything(operation, cloud, cluster)
-    await removeKubeconfig(operation, cluster)
-    await forgetCredentials(operation.home, cluster)
+    // Context and credentials are of the machines, which are another store's then.
+    if (!(await isOnlyDeclared(operation, cloud, cluster))) {
+      await removeEverything(operation, cloud, cluster, lock)
+      await removeKubeconfig(operation, cluster)
+      await forgetCredentials(operation.home, cluster)
+    }
+    await refuseLostLock(lock, cluster)
     await removeFromStore(operation, cluster)
     await lock.remove()
   })
 }
 
-async function removeEverything(operation: Operation, cloud: Cloud, cluster: string): Promise<void> {
+/** The cloud's things of that name belong to a cluster in another store: nothing there is this one's. */
+async function isOnlyDeclared(operation: Operation, cloud: Cloud, cluster: string): Promise<boolean> {
+  try {
+    await cloud.observe(cluster)
+    return false
+  } catch (error) {
+    if (!(error instanceof HoldfastError && error.code === 'other-store')) throw error
+    operation.report({
+      type: 'note',
+      message: `${error.message}: they stay, and only what this store holds of ${cluster} goes`,
+    })
+    return true
+  }
+}
+
+async function removeEverything(
+  operation: Operation,
+  cloud: Cloud,
+  cluster: string,
+  lock: HeldLock,
+): Promise<void> {
+  const before = async (batch: readonly CloudStep[]): Promise<void> => {
+    await refuseLostLock(lock, cluster)
+    if (batch.some(({ action }) => action === 'delete-volume')) await markDeletion(operation, cluster)
+  }
   for (let round = 1; round <= rounds; round++) {
     const steps = planDelete(await cloud.observe(cluster))
     if (steps.length === 0) return
-    await carryOutSteps(operation, cloud, cluster, steps, {})
+    await carryOutSteps(operation, cloud, cluster, steps, { before })
   }
   const left = planDelete(await cloud.observe(cluster))
   if (left.length === 0) return
@@ -47,11 +76,18 @@ async function removeEverything(operation: Operation, cloud: Cloud, cluster: str
   })
 }
 
-/** The cluster's own document goes last but one, the lock last: until then the deletion can be repeated. */
-async function removeFromStore({ store }: Operation, cluster: string): Promise<void> {
-  const kept = [keys.clusterSpec(cluster), keys.lock(cluster, 'operation')]
+/** Before the first thing goes that nobody could make again. */
+const markDeletion = ({ store }: Operation, cluster: string): Promise<unknown> =>
+  store.put(keys.deletion(cluster), '{}\n')
+
+/** The cluster's own document goes late, its mark and the lock last: until then the deletion can be repeated. */
+async function removeFromStore(operation: Operation, cluster: string): Promise<void> {
+  const { store } = operation
+  await markDeletion(operation, cluster)
+  const last = [keys.clusterSpec(cluster), keys.deletion(cluster)]
+  const kept = [...last, keys.lock(cluster, 'operation')]
   for (const key of await store.list(keys.cluster(cluster))) if (!kept.includes(key)) await store.delete(key)
-  await store.delete(keys.clusterSpec(cluster))
+  for (const key of last) await store.delete(key)
 }
 
 /** Also for a declaration that can no longer be read: a deletion must always be possible. */
@@ -60,7 +96,9 @@ async function cloudOf(operation: Operation, cluster: string): Promise<Cloud> {
   if (kind !== undefined) return operation.cloud(kind)
   // Not declared, or no longer: what a former deletion left is still found by its name.
   const local = await operation.cloud('local')
-  const known = isKey(keys.clusterSpec(cluster)) && (await local.clusters()).includes(cluster)
+  const known =
+    isKey(keys.clusterSpec(cluster)) &&
+    ((await operation.store.get(keys.deletion(cluster))) || (await local.clusters()).includes(cluster))
   if (!known) throw await clusterNotFound(operation.store, cluster)
   return local
 }

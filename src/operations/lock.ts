@@ -39,9 +39,9 @@ async function waitForLock(operation: Operation, cluster: string): Promise<HeldL
   const holder = await describeThisProcess()
   const deadline = performance.now() + waitMs
   for (let said = false; ; ) {
-    const outcome = await acquireLock(operation.store, key, { holder, ttlMs })
+    const outcome = await acquireLock(operation.store, key, { holder, ttlMs, mayTake })
     if (outcome.acquired) return outcome.lock
-    if (await holderIsDead(outcome.heldBy)) {
+    if ((await stateOf(outcome.heldBy)) === 'dead') {
       await expire(operation.store, key, outcome.heldBy)
       continue
     }
@@ -72,10 +72,19 @@ async function describeThisProcess(): Promise<string> {
   return ['process', process.pid, await startTimeOf(process.pid), hostname(), bootId()].join(' ')
 }
 
-async function holderIsDead(record: LockRecord): Promise<boolean> {
+/** Of a process on another host nothing is known. */
+async function stateOf(record: LockRecord): Promise<'dead' | 'alive' | 'unknown'> {
   const [, pid, start, host, boot] = record.holder.split(' ')
-  if (host !== hostname()) return false
-  return boot !== bootId() || (await startTimeOf(Number(pid))) !== start
+  if (host !== hostname()) return 'unknown'
+  return boot === bootId() && (await startTimeOf(Number(pid))) === start ? 'alive' : 'dead'
+}
+
+/** After this host was suspended, or its clock set, the time of a hold may be over while its process goes on. */
+const mayTake = async (record: LockRecord): Promise<boolean> => (await stateOf(record)) !== 'alive'
+
+/** For whoever acts under the lock, before each act. @throws StoreConflictError. */
+export async function refuseLostLock(lock: HeldLock, cluster: string): Promise<void> {
+  if (!(await lock.stillHeld())) throw new StoreConflictError(cluster, `the lock on ${cluster} was lost`)
 }
 
 function describeHolder(record: LockRecord): string {

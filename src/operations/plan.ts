@@ -4,7 +4,7 @@ import { applyProblems } from '../plan/apply-problems.ts'
 import { planApply } from '../plan/create.ts'
 import { type QuorumLine, simulateQuorum } from '../plan/quorum-line.ts'
 import { validateDeclaration } from '../spec/validate.ts'
-import { type Declared, readDeclared } from './declared.ts'
+import { type Declared, readDeclared, refuseUnfinishedDeletion } from './declared.ts'
 import type { Operation } from './operation.ts'
 
 /** What would be carried out, and what stands in its way. */
@@ -21,6 +21,7 @@ export interface Plan {
 /** Looks at what is declared and what is there; changes nothing. */
 export async function planCluster(operation: Operation, cluster: string): Promise<Plan> {
   const declared = await readDeclared(operation.store, cluster)
+  await refuseUnfinishedDeletion(operation.store, cluster)
   const { declaration } = declared
   const cloud = await operation.cloud(declaration.cluster.spec.cloud)
   const [inventory, found, agent] = await Promise.all([

@@ -8,7 +8,7 @@ import { sortProblems, validateDeclaration } from '../spec/validate.ts'
 import { writeCluster, writeGroup } from '../spec/write.ts'
 import { keys } from '../store/keys.ts'
 import { StoreConflictError } from '../store/store.ts'
-import { type Declared, readDeclared, requireCluster } from './declared.ts'
+import { type Declared, readDeclared, refuseUnfinishedDeletion, requireCluster } from './declared.ts'
 import { openJournal } from './journal.ts'
 import { withOperationLock } from './lock.ts'
 import type { Operation } from './operation.ts'
@@ -60,6 +60,7 @@ export async function writeDeclared(
     ),
   )
   if (changed.size === 0) return false
+  await refuseUnfinishedDeletion(store, cluster)
   const journal = await openJournal(store, cluster, 'replace')
   const put = (key: string, text: string) => {
     const revision = declared.revisions[key]

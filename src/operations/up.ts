@@ -4,7 +4,7 @@ import { keys } from '../store/keys.ts'
 import { checkWritable } from '../store/open.ts'
 import { applyCluster } from './apply.ts'
 import { writeFirst } from './create.ts'
-import { tryReadDeclared } from './declared.ts'
+import { refuseUnfinishedDeletion, tryReadDeclared } from './declared.ts'
 import { exportKubeconfig } from './export-kubeconfig.ts'
 import { withOperationLock } from './lock.ts'
 import { logsHint, type Operation } from './operation.ts'
@@ -30,6 +30,7 @@ export async function up(
   wanted: Wanted,
   options: { timeoutMs: number },
 ): Promise<{ context: string; changed: boolean }> {
+  await refuseUnfinishedDeletion(operation.store, cluster)
   const existing = await tryReadDeclared(operation.store, cluster)
   const declaration = await wanted(existing?.declaration)
   await checkMachine(operation, declaration)

@@ -28,6 +28,10 @@ export const keys = {
   machines: (cluster: string) => `${cluster}/machines/`,
   lock: (cluster: string, name: string) => `${cluster}/locks/${name}.json`,
   workerJoin: (cluster: string) => `${cluster}/join/worker.json`,
+  /** There while the cluster's data is being deleted. */
+  deletion: (cluster: string) => `${cluster}/deletion.json`,
+  /** Which home of the local cloud has its machines. */
+  localHome: (cluster: string) => `${cluster}/local-home.json`,
   operation: (cluster: string, id: string) => `${cluster}/operations/${id}.json`,
   operations: (cluster: string) => `${cluster}/operations/`,
 } as const

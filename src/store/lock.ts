@@ -26,6 +26,9 @@ export interface HeldLock {
   stillHeld(): Promise<boolean>
 }
 
+/** `expiresAtMs` of a hold that was released. */
+const givenBack = 0
+
 export type LockOutcome = { acquired: true; lock: HeldLock } | { acquired: false; heldBy: LockRecord }
 
 /**
@@ -33,17 +36,26 @@ export type LockOutcome = { acquired: true; lock: HeldLock } | { acquired: false
  * release or when its time is over (machines' clocks must agree within a fraction of `ttlMs`).
  * Whoever acts under the lock asks `stillHeld` right before, and passes `epoch` on where it is checked.
  *
+ * @param options.mayTake asked about a holder whose time is over and who did not give the lock back.
  * @throws StoreUnavailableError when it is unknown whether the lock was taken; it then expires by itself.
  */
 export async function acquireLock(
   store: StateStore,
   key: string,
-  options: { holder: string; ttlMs: number; nowMs?: () => number },
+  options: {
+    holder: string
+    ttlMs: number
+    nowMs?: () => number
+    mayTake?: (record: LockRecord) => Promise<boolean>
+  },
 ): Promise<LockOutcome> {
   const nowMs = options.nowMs ?? Date.now
   const found = await readLock(store, key)
   const now = nowMs()
   if (found && found.record.expiresAtMs > now) return { acquired: false, heldBy: found.record }
+  if (found && found.record.expiresAtMs !== givenBack && (await options.mayTake?.(found.record)) === false) {
+    return { acquired: false, heldBy: found.record }
+  }
 
   const record: LockRecord = {
     holder: options.holder,
@@ -105,7 +117,7 @@ function heldLock(
     async release() {
       // The record stays, expired, so that the epoch goes on counting.
       try {
-        await change(0)
+        await change(givenBack)
       } catch (error) {
         if (!(error instanceof StoreConflictError)) throw error
       }

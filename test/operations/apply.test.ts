@@ -2,13 +2,11 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { applyCluster } from '../../src/operations/apply.ts'
 import { createCluster } from '../../src/operations/create.ts'
 import { readDeclared } from '../../src/operations/declared.ts'
-import { deleteCluster, planDeletion } from '../../src/operations/delete.ts'
 import type { JournalRecord } from '../../src/operations/journal.ts'
 import { planCluster } from '../../src/operations/plan.ts'
 import { replaceDeclared, writeDeclared } from '../../src/operations/replace.ts'
 import { writeGroup } from '../../src/spec/write.ts'
 import { keys } from '../../src/store/keys.ts'
-import { acquireLock, type LockOutcome } from '../../src/store/lock.ts'
 import { declare, givePki, type TestOperation, testOperation } from './support.ts'
 
 let setup: TestOperation
@@ -156,82 +154,5 @@ describe('declaring', () => {
     await expect(replacing).rejects.toMatchObject({ code: 'invalid-input' })
     const now = await readDeclared(setup.operation.store, 'try')
     expect(now.declaration.cluster.spec.networking.podCidr).toBe('10.199.0.0/16')
-  })
-})
-
-describe('deleting', () => {
-  beforeEach(async () => {
-    await createCluster(setup.operation, declare())
-    await applyCluster(setup.operation, 'try')
-  })
-
-  test('takes everything away and leaves nothing in the store', async () => {
-    await deleteCluster(setup.operation, 'try')
-
-    expect(setup.cloud.inventory).toEqual({ groups: [], machines: [], volumes: [] })
-    expect(await setup.operation.store.list('')).toEqual([])
-  })
-
-  test('leaves the lock alone that another operation has by then', async () => {
-    const { store } = setup.operation
-    const key = keys.lock('try', 'operation')
-    const remove = store.delete
-    let outcome: LockOutcome | undefined
-    store.delete = async (deleted, condition) => {
-      if (deleted === key) outcome = await acquireLock(store, key, { holder: 'another', ttlMs: 60_000 })
-      return remove(deleted, condition)
-    }
-
-    await deleteCluster(setup.operation, 'try')
-
-    expect(outcome?.acquired && !(await outcome.lock.stillHeld())).toBe(false)
-  })
-
-  test('leaves the lock alone that was taken from it', async () => {
-    const { store } = setup.operation
-    const key = keys.lock('try', 'operation')
-    const taken = JSON.stringify({
-      holder: 'another',
-      nonce: 'another',
-      epoch: 9,
-      acquiredAtMs: Date.now(),
-      expiresAtMs: Date.now() + 60_000,
-    })
-    setup.cloud.before = async (step) => {
-      if (step.action === 'delete-network') await store.put(key, taken)
-    }
-
-    await deleteCluster(setup.operation, 'try')
-
-    expect((await store.get(key))?.value).toBe(taken)
-  })
-
-  test.each([0, 1, 4, 5, 9, 11])('killed after %i steps and run again it completes', async (index) => {
-    const already = setup.cloud.done.length
-    killedAt(already + index)
-    await expect(deleteCluster(setup.operation, 'try')).rejects.toThrow('killed')
-    setup.cloud.before = () => {}
-
-    await deleteCluster(setup.another(), 'try')
-
-    expect(setup.cloud.inventory).toEqual({ groups: [], machines: [], volumes: [] })
-    expect(await setup.operation.store.list('')).toEqual([])
-  })
-
-  test('finds what is left also when the declaration is gone', async () => {
-    await setup.operation.store.delete(keys.clusterSpec('try'))
-
-    expect(await planDeletion(setup.operation, 'try')).not.toEqual([])
-    await deleteCluster(setup.operation, 'try')
-
-    expect(setup.cloud.inventory.groups).toEqual([])
-  })
-
-  test('is possible also when the declaration can no longer be read', async () => {
-    await setup.operation.store.put(keys.clusterSpec('try'), 'nonsense: [')
-
-    await deleteCluster(setup.operation, 'try')
-
-    expect(await setup.operation.store.list('')).toEqual([])
   })
 })

@@ -1,8 +1,9 @@
 import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { withOperationLock } from '../../src/operations/lock.ts'
 import { keys } from '../../src/store/keys.ts'
+import { bootId, startTimeOf } from '../../src/store/process-lock.ts'
 import { type TestOperation, testOperation } from './support.ts'
 
 let setup: TestOperation
@@ -11,14 +12,8 @@ beforeEach(() => {
 })
 afterEach(() => setup.remove())
 
-const record = (holder: string) =>
-  JSON.stringify({
-    holder,
-    nonce: 'n',
-    epoch: 1,
-    acquiredAtMs: Date.now(),
-    expiresAtMs: Date.now() + 60_000,
-  })
+const record = (holder: string, expiresAtMs = Date.now() + 60_000) =>
+  JSON.stringify({ holder, nonce: 'n', epoch: 1, acquiredAtMs: Date.now(), expiresAtMs })
 
 test('a second operation waits for the first and names its process', async () => {
   const order: string[] = []
@@ -49,6 +44,29 @@ test('the lock of a killed process is taken over at once', async () => {
 
   expect(ran).toBe(true)
   expect(setup.notes()).toEqual([])
+})
+
+describe('a lock whose time is over, as after a suspension of this host,', () => {
+  const waiting = async (expiresAtMs: number, start?: string) => {
+    start ??= await startTimeOf(process.ppid)
+    const holder = `process ${process.ppid} ${start} ${hostname()} ${bootId()}`
+    await setup.operation.store.put(keys.lock('try', 'operation'), record(holder, expiresAtMs))
+    setTimeout(() => setup.stop.abort(), 100)
+    return withOperationLock(setup.operation, 'try', async () => 'taken').catch(({ code }) => code)
+  }
+
+  test('is not taken from another process that lives', async () => {
+    expect(await waiting(Date.now() - 60_000)).toBe('interrupted')
+    expect(setup.notes()).toEqual([`Waiting for another operation on try to end: process ${process.ppid}`])
+  })
+
+  test('is taken from one that has ended', async () => {
+    expect(await waiting(Date.now() - 60_000, '1')).toBe('taken')
+  })
+
+  test('is taken when it was given back', async () => {
+    expect(await waiting(0)).toBe('taken')
+  })
 })
 
 test('a process of another host is believed to live, and the wait ends when asked to', async () => {

@@ -53,7 +53,7 @@ export function operatorApi({ daemon, version, stop, used }: OperatorCalls): Api
         return { clusters: daemon.clusters().length }
       }
       case 'POST clusters/refresh-network':
-        return await daemon.refreshNetwork(name)
+        return await daemon.refresh(name, (body as { storeUrl: string }).storeUrl)
       case 'GET machines/':
         return daemon.machine(name)
       case 'POST machines/power': {

@@ -43,7 +43,10 @@ export function openLocalCloud({ home, storeUrl, assets }: LocalCloudOptions): L
   let resolved: Promise<MachineAssets> | undefined
   const observe = async (cluster: string): Promise<Inventory> => {
     // Looking at nothing starts no process.
-    if (!existsSync(localPaths(home).cluster(cluster))) return { groups: [], machines: [], volumes: [] }
+    if (!existsSync(localPaths(home).cluster(cluster))) {
+      await refuseOtherHome(home, cluster, storeUrl)
+      return { groups: [], machines: [], volumes: [] }
+    }
     await refuseOtherStore(home, cluster, storeUrl)
     return await client.ask<Inventory>('GET', at('clusters', cluster))
   }
@@ -71,6 +74,7 @@ export function openLocalCloud({ home, storeUrl, assets }: LocalCloudOptions): L
     async carryOut(cluster, step) {
       const deletes = step.action.startsWith('delete-')
       if (deletes && !existsSync(localPaths(home).cluster(cluster))) return
+      if (step.action === 'create-network') await recordHome(home, cluster, storeUrl)
       if (step.action === 'set-group') resolved ??= assets()
       const used = step.action === 'set-group' ? await resolved : undefined
       const body: StepRequest = { step, context: { storeUrl, ...(used ? { assets: used } : {}) } }
@@ -84,7 +88,8 @@ export function openLocalCloud({ home, storeUrl, assets }: LocalCloudOptions): L
     },
     async refreshNetwork(cluster) {
       if (!existsSync(localPaths(home).cluster(cluster))) return
-      await client.ask('POST', at('clusters', cluster, 'refresh-network'), {})
+      await recordHome(home, cluster, storeUrl)
+      await client.ask('POST', at('clusters', cluster, 'refresh-network'), { storeUrl })
     },
     async host(machineId): Promise<Host> {
       const [{ nspawnHost }, { initPid }] = await Promise.all([
@@ -133,6 +138,35 @@ async function refuseOtherStore(home: Home, cluster: string, storeUrl: string): 
   throw new HoldfastError(
     'other-store',
     `The machines of ${cluster} on this host belong to the cluster of that name in ${other}, not in ${storeUrl}`,
-    { remedy: `Name that store with \`--state ${other}\`, or give the cluster of this one another name.` },
+    {
+      remedy: `Name that store with \`--state ${other}\`. Or give this one's cluster another name: \`holdfast delete cluster ${cluster} --yes --state ${storeUrl}\` takes the declaration away and leaves those machines alone.`,
+    },
+  )
+}
+
+/** Which home has the machines of this store's cluster, for the others. */
+async function recordHome(home: Home, cluster: string, storeUrl: string): Promise<void> {
+  const { openStore } = await import('../../store/open.ts')
+  const store = await openStore(storeUrl)
+  const record = `${JSON.stringify({ home: home.dir })}\n`
+  if ((await store.get(keys.localHome(cluster)))?.value !== record)
+    await store.put(keys.localHome(cluster), record)
+}
+
+/**
+ * Each home knows its own machines only: from another one those of this store's cluster would look dead. A home
+ * that was removed, or that has nothing of the cluster any more, stands in nobody's way.
+ * @throws HoldfastError `other-home`.
+ */
+async function refuseOtherHome(home: Home, cluster: string, storeUrl: string): Promise<void> {
+  const { openStore } = await import('../../store/open.ts')
+  const stored = await (await openStore(storeUrl)).get(keys.localHome(cluster))
+  if (!stored) return
+  const { home: other } = JSON.parse(stored.value) as { home: string }
+  if (other === home.dir || !existsSync(localPaths({ dir: other }).clusterRecord(cluster))) return
+  throw new HoldfastError(
+    'other-home',
+    `The machines of ${cluster} in ${storeUrl} belong to the home ${other}, and this one is ${home.dir}`,
+    { remedy: `Set HOLDFAST_HOME=${other}.`, exitCode: 2 },
   )
 }

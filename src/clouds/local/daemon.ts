@@ -10,7 +10,14 @@ import { adopt, adoptLeftAlone } from './daemon-adopt.ts'
 import { inventoryOf, listedMachines } from './daemon-inventory.ts'
 import { pass } from './daemon-pass.ts'
 import { type PowerOptions, power, releaseVolumes } from './daemon-power.ts'
-import { type DaemonOptions, type HeldCluster, type Runtime, type Serial, serial } from './daemon-state.ts'
+import {
+  type DaemonOptions,
+  type HeldCluster,
+  type Runtime,
+  type Serial,
+  serial,
+  updateCluster,
+} from './daemon-state.ts'
 import { carryOut, type StepContext } from './daemon-steps.ts'
 import { attach, createVolumeFor, observedVolumes } from './daemon-volumes.ts'
 import type { LocalMachine } from './parts.ts'
@@ -27,7 +34,8 @@ export interface Daemon {
   observe(cluster: string): Promise<Inventory>
   endpointTargets(cluster: string): Promise<EndpointTarget[]>
   carryOut(cluster: string, step: CloudStep, context: StepContext): Promise<void>
-  refreshNetwork(cluster: string): Promise<void>
+  /** Makes the network's rules again, and takes note where the store is now. */
+  refresh(cluster: string, storeUrl: string): Promise<void>
   /** @throws HoldfastError `machine-missing`. */
   machine(id: string): LocalMachine
   power(id: string, action: 'kill' | 'reboot', options?: PowerOptions): Promise<void>
@@ -190,10 +198,13 @@ export function createDaemon(options: DaemonOptions): Daemon {
         find(name)
         await carryOut(runtime, name, step, context)
       }),
-    refreshNetwork: (name) =>
+    refresh: (name, storeUrl) =>
       queueOf(name)(async () => {
         const held = find(name)
-        if (held) await actions.ensureRules(home, held.cluster)
+        if (!held) return
+        if (held.cluster.storeUrl !== storeUrl)
+          await updateCluster(home, held, (cluster) => ({ ...cluster, storeUrl }))
+        await actions.ensureRules(home, held.cluster)
       }),
     machine: (id) => heldOf(id).machines.get(id) as LocalMachine,
     power: (id, action, powerOptions) => power(runtime, heldOf(id), id, action, powerOptions),

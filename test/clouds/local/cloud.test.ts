@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import type { CloudStep } from '../../../src/clouds/cloud.ts'
 import { openLocalCloud } from '../../../src/clouds/local/cloud.ts'
 import { rangeProblems } from '../../../src/clouds/local/cloud-check.ts'
-import { localPaths } from '../../../src/clouds/local/records.ts'
+import { localPaths, readClusterRecord } from '../../../src/clouds/local/records.ts'
 import { silent } from '../../../src/events.ts'
 import type { Declaration } from '../../../src/spec/types.ts'
 import { keys } from '../../../src/store/keys.ts'
@@ -62,7 +62,30 @@ test('the machines of a cluster of that name in another store are not shown, so 
   // It was moved: the first one no longer has it.
   await store.delete(keys.clusterSpec('c'))
   expect(await two?.observe('c')).toHaveProperty('network')
+  await two?.refreshNetwork?.('c')
+  expect((await readClusterRecord(bench.home, 'c'))?.storeUrl).toBe(stores[1])
   await bench.close()
+})
+
+test('the machines of another home are not taken for dead, and their store is not deleted from here', async () => {
+  const [bench, another] = [setUpBench(), setUpBench()]
+  await bench.start()
+  await another.start()
+  const { storeUrl } = bench.home
+  const assets = () => Promise.reject(new Error('none here'))
+  const elsewhere = openLocalCloud({ home: another.home, storeUrl, assets })
+  const network: CloudStep = { action: 'create-network', where: 'c', reason: 'a test', egress: 'none' }
+  await bench.cloud.carryOut('c', network, silent)
+
+  await expect(elsewhere.observe('c')).rejects.toMatchObject({
+    code: 'other-home',
+    message: expect.stringContaining(bench.home.dir),
+  })
+  expect(await bench.cloud.observe('c')).toHaveProperty('network')
+
+  await bench.close()
+  expect(await elsewhere.observe('c')).toMatchObject({ machines: [] })
+  await another.close()
 })
 
 test('this host is checked for as many machines as are declared', async () => {
