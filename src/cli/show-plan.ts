@@ -26,7 +26,7 @@ export function showPlan(cli: Cli, plan: ShownPlan, options: CommonOptions, stat
   const { io, colours } = cli
   if (state === 'declared')
     io.out(`Cluster ${colours.bold(plan.cluster)} is declared; nothing is made yet.\n`)
-  io.out(`${headline(plan, state)}\n`)
+  io.out(`${headline(plan, options, state)}\n`)
   for (const [index, step] of plan.steps.entries()) {
     const mark = /^(delete|terminate)/.test(step.action) ? colours.red('-') : colours.green('+')
     const etcd = etcdAfter(step, plan.quorum?.[index])
@@ -34,7 +34,7 @@ export function showPlan(cli: Cli, plan: ShownPlan, options: CommonOptions, stat
   }
   for (const problem of plan.problems) io.out(`${formatProblem(problem, colours)}\n`)
   if (state === 'done' || plan.steps.length === 0) return
-  io.out(`${nextStep(plan, state)}\n`)
+  io.out(`${nextStep(plan, options, state)}\n`)
 }
 
 type PlanState = 'declared' | 'planned' | 'deletion' | 'done'
@@ -46,19 +46,23 @@ function etcdAfter(step: CloudStep, line: QuorumLine | undefined): string {
   return ` (etcd then: ${running} of ${voters} voters run, ${quorum ? `${mayLose} may be lost` : 'no majority yet'})`
 }
 
-function headline({ cluster, steps }: ShownPlan, state: PlanState): string {
+function headline({ cluster, steps }: ShownPlan, options: CommonOptions, state: PlanState): string {
   const count = steps.length === 1 ? '1 step' : `${steps.length} steps`
   if (state === 'deletion') {
     return steps.length === 0
-      ? `Nothing is made of cluster ${cluster}; its declaration would go: \`holdfast delete cluster ${cluster} --yes\``
+      ? `Nothing is made of cluster ${cluster}; its declaration would go: ${deleteCommand(cluster, options)}`
       : `Cluster ${cluster} would go, with all its data:`
   }
   if (steps.length === 0) return `Cluster ${cluster}: nothing to do, everything is as declared.`
   return state === 'done' ? `Carried out: ${count}` : `To be carried out: ${count}`
 }
 
-function nextStep({ cluster, problems }: ShownPlan, state: PlanState): string {
-  if (state === 'deletion') return `Really remove it with \`holdfast delete cluster ${cluster} --yes\`.`
+/** With the store that was named: another one may have a cluster of that name. */
+const deleteCommand = (cluster: string, { state }: CommonOptions): string =>
+  `\`holdfast delete cluster ${cluster} --yes${state === undefined ? '' : ` --state ${state}`}\``
+
+function nextStep({ cluster, problems }: ShownPlan, options: CommonOptions, state: PlanState): string {
+  if (state === 'deletion') return `Really remove it with ${deleteCommand(cluster, options)}.`
   const carryOut = `\`holdfast update cluster ${cluster} --yes\``
   const errors = problems.filter((problem) => problem.severity === 'error')
   if (errors.length === 0) return `Carry it out with ${carryOut}.`

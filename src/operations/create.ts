@@ -18,6 +18,7 @@ export async function createCluster(operation: Operation, declaration: Declarati
   const { store } = operation
   const cluster = declaration.cluster.metadata.name
   await checkWritable(store)
+  await refuseUnfinishedDeletion(store, cluster)
   if (await store.get(keys.clusterSpec(cluster))) throw clusterExists(cluster)
   await withOperationLock(operation, cluster, async () => {
     if (await store.get(keys.clusterSpec(cluster))) throw clusterExists(cluster)

@@ -67,7 +67,7 @@ export async function refuseUnfinishedDeletion(store: StateStore, cluster: strin
     'deletion-unfinished',
     `The deletion of ${cluster} was not finished: its data is gone, or a part of it`,
     {
-      remedy: `Finish it: \`holdfast delete cluster ${cluster} --yes\`. Then the name is free.`,
+      remedy: `Finish it: \`holdfast delete cluster ${cluster} --yes --state ${store.location}\`. Then the name is free.`,
       exitCode: 2,
     },
   )

@@ -39,20 +39,23 @@ export async function deleteCluster(operation: Operation, cluster: string): Prom
   })
 }
 
-/** The cloud's things of that name belong to a cluster in another store: nothing there is this one's. */
+/** Whether the cloud's things of that name are those of another store's cluster: then nothing there is this one's. */
 async function isOnlyDeclared(operation: Operation, cloud: Cloud, cluster: string): Promise<boolean> {
-  try {
-    await cloud.observe(cluster)
-    return false
-  } catch (error) {
-    if (!(error instanceof HoldfastError && error.code === 'other-store')) throw error
-    operation.report({
-      type: 'note',
-      message: `${error.message}: they stay, and only what this store holds of ${cluster} goes`,
-    })
-    return true
-  }
+  const refusal = await otherStoreRefusal(cloud, cluster)
+  if (!refusal) return false
+  const message = `${refusal.message}: they stay, and only what this store holds of ${cluster} goes`
+  operation.report({ type: 'note', message })
+  return true
 }
+
+const otherStoreRefusal = (cloud: Cloud, cluster: string): Promise<HoldfastError | undefined> =>
+  cloud.observe(cluster).then(
+    () => undefined,
+    (error: unknown) => {
+      if (error instanceof HoldfastError && error.code === 'other-store') return error
+      throw error
+    },
+  )
 
 async function removeEverything(
   operation: Operation,
@@ -96,11 +99,12 @@ async function cloudOf(operation: Operation, cluster: string): Promise<Cloud> {
   if (kind !== undefined) return operation.cloud(kind)
   // Not declared, or no longer: what a former deletion left is still found by its name.
   const local = await operation.cloud('local')
-  const known =
-    isKey(keys.clusterSpec(cluster)) &&
-    ((await operation.store.get(keys.deletion(cluster))) || (await local.clusters()).includes(cluster))
-  if (!known) throw await clusterNotFound(operation.store, cluster)
-  return local
+  if (isKey(keys.clusterSpec(cluster))) {
+    if (await operation.store.get(keys.deletion(cluster))) return local
+    const known = (await local.clusters()).includes(cluster)
+    if (known && !(await otherStoreRefusal(local, cluster))) return local
+  }
+  throw await clusterNotFound(operation.store, cluster)
 }
 
 async function declaredKind(

@@ -79,8 +79,12 @@ async function stateOf(record: LockRecord): Promise<'dead' | 'alive' | 'unknown'
   return boot === bootId() && (await startTimeOf(Number(pid))) === start ? 'alive' : 'dead'
 }
 
-/** After this host was suspended, or its clock set, the time of a hold may be over while its process goes on. */
-const mayTake = async (record: LockRecord): Promise<boolean> => (await stateOf(record)) !== 'alive'
+/**
+ * After this host was suspended, or its clock set, the time of a hold may be over while its process goes on. What
+ * this process held before it no longer does.
+ */
+const mayTake = async (record: LockRecord): Promise<boolean> =>
+  record.holder.split(' ')[1] === String(process.pid) || (await stateOf(record)) !== 'alive'
 
 /** For whoever acts under the lock, before each act. @throws StoreConflictError. */
 export async function refuseLostLock(lock: HeldLock, cluster: string): Promise<void> {

@@ -1,4 +1,4 @@
-import { HoldfastError, InvalidInputError, messageOf } from '../errors.ts'
+import { HoldfastError, messageOf } from '../errors.ts'
 import type { Declaration } from '../spec/types.ts'
 import { keys } from '../store/keys.ts'
 import { checkWritable } from '../store/open.ts'
@@ -52,7 +52,7 @@ export async function up(
  */
 async function withWhatIsKept(operation: Operation, cluster: string, error: unknown): Promise<unknown> {
   const known = error instanceof HoldfastError ? error : undefined
-  if (known instanceof InvalidInputError || known?.exitCode === 130) return error
+  if (known?.exitCode === 2 || known?.exitCode === 130) return error
   const notReady = known?.code === 'checks-not-passed'
   const remedies = [
     known

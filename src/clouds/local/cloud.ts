@@ -4,6 +4,7 @@ import { HoldfastError } from '../../errors.ts'
 import type { Home } from '../../home.ts'
 import type { Host } from '../../hosts/host.ts'
 import { keys } from '../../store/keys.ts'
+import type { StateStore } from '../../store/store.ts'
 import type { Cloud, EndpointTarget, Inventory } from '../cloud.ts'
 import type { DaemonStatus, PowerRequest, StepRequest } from './api-operator.ts'
 import { daemonClient } from './client.ts'
@@ -42,18 +43,16 @@ export function openLocalCloud({ home, storeUrl, assets }: LocalCloudOptions): L
   const machine = (id: string) => client.ask<LocalMachine>('GET', at('machines', id))
   let resolved: Promise<MachineAssets> | undefined
   const observe = async (cluster: string): Promise<Inventory> => {
+    await refuseOthers(home, cluster, storeUrl)
     // Looking at nothing starts no process.
-    if (!existsSync(localPaths(home).cluster(cluster))) {
-      await refuseOtherHome(home, cluster, storeUrl)
-      return { groups: [], machines: [], volumes: [] }
-    }
-    await refuseOtherStore(home, cluster, storeUrl)
+    if (!existsSync(localPaths(home).cluster(cluster))) return { groups: [], machines: [], volumes: [] }
     return await client.ask<Inventory>('GET', at('clusters', cluster))
   }
   return {
     kind: 'local',
     async check(declaration) {
       const { name } = declaration.cluster.metadata
+      await refuseOthers(home, name, storeUrl)
       const [{ preflight }, { wantedBy }, { hostRoutes }, records, inventory] = await Promise.all([
         import('./preflight.ts'),
         import('./preflight-rules.ts'),
@@ -123,15 +122,20 @@ export function openLocalCloud({ home, storeUrl, assets }: LocalCloudOptions): L
   }
 }
 
+/** @throws HoldfastError `other-home`, `other-store`: this home has nothing of the cluster that this store declares. */
+async function refuseOthers(home: Home, cluster: string, storeUrl: string): Promise<void> {
+  const { openStore } = await import('../../store/open.ts')
+  const recorded = await readClusterRecord(home, cluster).catch(() => undefined)
+  if (recorded?.storeUrl === storeUrl) return
+  await refuseOtherHome(home, cluster, await openStore(storeUrl))
+  if (recorded?.storeUrl) await refuseOtherStore(cluster, recorded.storeUrl, storeUrl)
+}
+
 /**
  * A name in two stores is two clusters, and this host can have one of them. Where the other store no longer declares
  * it (it was moved, or is gone), the machines are this one's.
- * @throws HoldfastError `other-store`.
  */
-async function refuseOtherStore(home: Home, cluster: string, storeUrl: string): Promise<void> {
-  const recorded = await readClusterRecord(home, cluster).catch(() => undefined)
-  const other = recorded?.storeUrl
-  if (!other || other === storeUrl) return
+async function refuseOtherStore(cluster: string, other: string, storeUrl: string): Promise<void> {
   const { openStore } = await import('../../store/open.ts')
   const store = await openStore(other)
   if (!(await store.get(keys.clusterSpec(cluster)))) return
@@ -139,7 +143,8 @@ async function refuseOtherStore(home: Home, cluster: string, storeUrl: string): 
     'other-store',
     `The machines of ${cluster} on this host belong to the cluster of that name in ${other}, not in ${storeUrl}`,
     {
-      remedy: `Name that store with \`--state ${other}\`. Or give this one's cluster another name: \`holdfast delete cluster ${cluster} --yes --state ${storeUrl}\` takes the declaration away and leaves those machines alone.`,
+      remedy: `Name that store with \`--state ${other}\`. What is declared in this one can be removed alone: \`holdfast delete cluster ${cluster} --yes --state ${storeUrl}\`.`,
+      exitCode: 2,
     },
   )
 }
@@ -156,17 +161,15 @@ async function recordHome(home: Home, cluster: string, storeUrl: string): Promis
 /**
  * Each home knows its own machines only: from another one those of this store's cluster would look dead. A home
  * that was removed, or that has nothing of the cluster any more, stands in nobody's way.
- * @throws HoldfastError `other-home`.
  */
-async function refuseOtherHome(home: Home, cluster: string, storeUrl: string): Promise<void> {
-  const { openStore } = await import('../../store/open.ts')
-  const stored = await (await openStore(storeUrl)).get(keys.localHome(cluster))
+async function refuseOtherHome(home: Home, cluster: string, store: StateStore): Promise<void> {
+  const stored = await store.get(keys.localHome(cluster))
   if (!stored) return
   const { home: other } = JSON.parse(stored.value) as { home: string }
   if (other === home.dir || !existsSync(localPaths({ dir: other }).clusterRecord(cluster))) return
   throw new HoldfastError(
     'other-home',
-    `The machines of ${cluster} in ${storeUrl} belong to the home ${other}, and this one is ${home.dir}`,
+    `The machines of ${cluster} in ${store.location} belong to the home ${other}, and this one is ${home.dir}`,
     { remedy: `Set HOLDFAST_HOME=${other}.`, exitCode: 2 },
   )
 }

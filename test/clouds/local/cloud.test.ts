@@ -83,6 +83,10 @@ test('the machines of another home are not taken for dead, and their store is no
   })
   expect(await bench.cloud.observe('c')).toHaveProperty('network')
 
+  // A cluster of that name in its own store changes nothing about it.
+  await another.cloud.carryOut('c', network, silent)
+  await expect(elsewhere.observe('c')).rejects.toMatchObject({ code: 'other-home' })
+
   await bench.close()
   expect(await elsewhere.observe('c')).toMatchObject({ machines: [] })
   await another.close()
