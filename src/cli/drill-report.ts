@@ -16,6 +16,7 @@ export function drillReportLines(report: DrillReport, colours: Colours): string[
     `  longest gap     ${seconds(verdict.longestGapMs)} between successful writes`,
     `  writes lost     ${verdict.lost.length} of ${verdict.acknowledged} acknowledged`,
     `  full strength   ${seconds(report.fullStrengthMs)} after the kill`,
+    ...(report.missing ?? []).map((one) => `  ${colours.red('✗')} still missing at the end: ${one}`),
     ...judgement.reasons.map((reason) => `  ${colours.red('✗')} ${reason}`),
   ]
 }

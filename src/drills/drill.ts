@@ -79,6 +79,8 @@ export interface DrillReport {
   fullStrengthMs?: number
   /** When each condition of full strength was met for good, in milliseconds after the fault. */
   milestones: { name: string; afterMs: number }[]
+  /** What was still missing when the time was over. */
+  missing?: string[]
   verdict: Verdict
   bounds: Bounds
   judgement: Judgement

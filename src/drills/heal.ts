@@ -14,10 +14,11 @@ export async function waitForStrength(
   fault: NonNullable<DrillMoment['fault']>,
   replaced: NonNullable<StrengthExpectation['replaced']>,
   progress: (detail: string) => void,
-): Promise<Pick<DrillReport, 'fullStrengthMs' | 'milestones'>> {
+): Promise<Pick<DrillReport, 'fullStrengthMs' | 'milestones' | 'missing'>> {
   const { fullStrengthTimeoutMs, observeEveryMs } = timingOf(context)
   const deadline = fault.atMs + fullStrengthTimeoutMs
   const metSince = new Map<string, number>()
+  let last: string[] = []
   const milestones = (): DrillReport['milestones'] =>
     [...metSince].map(([name, atMs]) => ({ name, afterMs: Math.round(atMs - fault.atMs) }))
   while (nowMs() < deadline) {
@@ -32,10 +33,11 @@ export async function waitForStrength(
     for (const condition of conditions) note(metSince, condition, seenMs)
     if (missing.length === 0)
       return { fullStrengthMs: Math.round(seenMs - fault.atMs), milestones: milestones() }
+    last = missing
     progress(missing.join('; '))
     await sleep(observation.atMs + observeEveryMs - nowMs(), context.signal)
   }
-  return { milestones: milestones() }
+  return { milestones: milestones(), missing: last }
 }
 
 function note(metSince: Map<string, number>, { name, missing }: StrengthCondition, atMs: number): void {

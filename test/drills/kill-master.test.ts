@@ -95,6 +95,7 @@ describe('kill-master', () => {
 
     expect(report.fullStrengthMs).toBeUndefined()
     expect(report.judgement.reasons).toEqual(['full strength was not reached'])
+    expect(report.missing?.length).toBeGreaterThan(0)
     expect(cluster.endpoint.namespaces.size).toBe(0)
   })
 
