@@ -34,7 +34,7 @@ async function begin(options: { ratePerSecond?: number; timeoutMs?: number; maxR
 
 /** Machines are noisy: waits for what must come about instead of for a while. */
 async function until(condition: () => boolean): Promise<void> {
-  for (const deadline = nowMs() + 8000; !condition() && nowMs() < deadline; ) await sleep(10)
+  for (const deadline = nowMs() + 30_000; !condition() && nowMs() < deadline; ) await sleep(10)
 }
 
 const master = (server: StandIn, name = 'm1') => ({ name, address: server.address, port: server.port })
