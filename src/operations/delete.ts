@@ -1,4 +1,4 @@
-import type { Cloud, CloudStep } from '../clouds/cloud.ts'
+import type { Cloud, CloudStep, Inventory } from '../clouds/cloud.ts'
 import { HoldfastError, InvalidInputError } from '../errors.ts'
 import { planDelete } from '../plan/delete.ts'
 import type { ClusterSpec } from '../spec/types.ts'
@@ -17,7 +17,8 @@ const rounds = 5
 /** What would go. @throws HoldfastError `cluster-not-found` when nothing of that name is anywhere. */
 export async function planDeletion(operation: Operation, cluster: string): Promise<CloudStep[]> {
   const cloud = await cloudOf(operation, cluster)
-  return (await isOnlyDeclared(operation, cloud, cluster)) ? [] : planDelete(await cloud.observe(cluster))
+  const own = await observeOwn(operation, cloud, cluster)
+  return own ? planDelete(own) : []
 }
 
 /**
@@ -28,7 +29,7 @@ export async function deleteCluster(operation: Operation, cluster: string): Prom
   const cloud = await cloudOf(operation, cluster)
   await withOperationLock(operation, cluster, async (lock) => {
     // Context and credentials are of the machines, which are another store's then.
-    if (!(await isOnlyDeclared(operation, cloud, cluster))) {
+    if (await observeOwn(operation, cloud, cluster)) {
       await removeEverything(operation, cloud, cluster, lock)
       await removeKubeconfig(operation, cluster)
       await forgetCredentials(operation.home, cluster)
@@ -39,23 +40,24 @@ export async function deleteCluster(operation: Operation, cluster: string): Prom
   })
 }
 
-/** Whether the cloud's things of that name are those of another store's cluster: then nothing there is this one's. */
-async function isOnlyDeclared(operation: Operation, cloud: Cloud, cluster: string): Promise<boolean> {
-  const refusal = await otherStoreRefusal(cloud, cluster)
-  if (!refusal) return false
-  const message = `${refusal.message}: they stay, and only what this store holds of ${cluster} goes`
+/** What is there; undefined, which is said, where the cloud's things of that name are another store's cluster. */
+async function observeOwn(
+  operation: Operation,
+  cloud: Cloud,
+  cluster: string,
+): Promise<Inventory | undefined> {
+  const seen = await observeOrRefusal(cloud, cluster)
+  if (!(seen instanceof HoldfastError)) return seen
+  const message = `${seen.message}: they stay, and only what this store holds of ${cluster} goes`
   operation.report({ type: 'note', message })
-  return true
+  return undefined
 }
 
-const otherStoreRefusal = (cloud: Cloud, cluster: string): Promise<HoldfastError | undefined> =>
-  cloud.observe(cluster).then(
-    () => undefined,
-    (error: unknown) => {
-      if (error instanceof HoldfastError && error.code === 'other-store') return error
-      throw error
-    },
-  )
+const observeOrRefusal = (cloud: Cloud, cluster: string): Promise<Inventory | HoldfastError> =>
+  cloud.observe(cluster).catch((error: unknown) => {
+    if (error instanceof HoldfastError && error.code === 'other-store') return error
+    throw error
+  })
 
 async function removeEverything(
   operation: Operation,
@@ -102,7 +104,7 @@ async function cloudOf(operation: Operation, cluster: string): Promise<Cloud> {
   if (isKey(keys.clusterSpec(cluster))) {
     if (await operation.store.get(keys.deletion(cluster))) return local
     const known = (await local.clusters()).includes(cluster)
-    if (known && !(await otherStoreRefusal(local, cluster))) return local
+    if (known && !((await observeOrRefusal(local, cluster)) instanceof HoldfastError)) return local
   }
   throw await clusterNotFound(operation.store, cluster)
 }

@@ -12,25 +12,35 @@ import { clusterNames, localPaths, readCluster, removeDrafts } from './records.t
 
 /** Takes over what an earlier daemon left: records from the disk, everything that lives from the kernel. */
 export async function adopt(runtime: Runtime, open: OpenSocket): Promise<void> {
-  const { home, actions } = runtime
-  for (const name of await clusterNames(home)) await readRecords(runtime, name)
-  const found = await actions.findMachines(home)
-  const orphans = found.filter(
-    ({ id, cluster }) => !runtime.clusters.get(cluster)?.machines.has(id) && !runtime.leftAlone.has(cluster),
-  )
-  for (const one of orphans) await endOrphan(runtime, one)
-  for (const held of [...runtime.clusters.values()]) await adoptCluster(runtime, held, open, found)
+  const names = await clusterNames(runtime.home)
+  for (const name of names) await readRecords(runtime, name)
+  await takeOver(runtime, open, names, await runtime.actions.findMachines(runtime.home))
 }
 
 /** Tries the clusters again that were left alone; those whose records can be read now are adopted. */
 export async function adoptLeftAlone(runtime: Runtime, open: OpenSocket): Promise<void> {
-  for (const name of [...runtime.leftAlone.keys()]) {
-    if (!(await readRecords(runtime, name))) continue
-    const found = await runtime.actions.findMachines(runtime.home)
-    const held = runtime.clusters.get(name)
-    const ofIt = found.filter(({ cluster }) => cluster === name)
-    for (const one of ofIt) if (!held?.machines.has(one.id)) await endOrphan(runtime, one)
-    if (held) await adoptCluster(runtime, held, open, ofIt)
+  const names: string[] = []
+  for (const name of [...runtime.leftAlone.keys()]) if (await readRecords(runtime, name)) names.push(name)
+  if (names.length === 0) return
+  const found = await runtime.actions.findMachines(runtime.home)
+  const ofThem = found.filter(({ cluster }) => names.includes(cluster))
+  await takeOver(runtime, open, names, ofThem)
+}
+
+async function takeOver(
+  runtime: Runtime,
+  open: OpenSocket,
+  names: readonly string[],
+  found: readonly FoundMachine[],
+): Promise<void> {
+  const { clusters, leftAlone } = runtime
+  const orphans = found.filter(
+    ({ id, cluster }) => !clusters.get(cluster)?.machines.has(id) && !leftAlone.has(cluster),
+  )
+  for (const one of orphans) await endOrphan(runtime, one)
+  for (const name of names) {
+    const held = clusters.get(name)
+    if (held) await adoptCluster(runtime, held, open, found)
   }
 }
 

@@ -9,6 +9,18 @@ import { bench, benchForEach, carryOut, machines, only, running } from './each-b
 
 benchForEach()
 
+/** A master that runs, although its record says no more than that it starts. */
+async function killedDuringStart(): Promise<{ before: Machine; path: string }> {
+  await bench.start()
+  await carryOut(network, endpoint, group('m', 'master', ['a'], 1))
+  const before = await only()
+  await bench.kill()
+  const path = localPaths(bench.home).machineRecord('c', before.id)
+  const { process: _unknown, ...rest } = JSON.parse(readFileSync(path, 'utf8'))
+  writeFileSync(path, JSON.stringify({ ...rest, state: 'starting' }))
+  return { before, path }
+}
+
 describe('another daemon takes over', () => {
   test('a network that cannot be made leaves nothing', async () => {
     const actions = bench.world.actions()
@@ -96,13 +108,7 @@ describe('another daemon takes over', () => {
   })
 
   test('a machine whose start was cut short before it was on its bridge is put there', async () => {
-    await bench.start()
-    await carryOut(network, endpoint, group('m', 'master', ['a'], 1))
-    const before = await only()
-    await bench.kill()
-    const path = localPaths(bench.home).machineRecord('c', before.id)
-    const { process: _unknown, ...rest } = JSON.parse(readFileSync(path, 'utf8'))
-    writeFileSync(path, JSON.stringify({ ...rest, state: 'starting' }))
+    const { before } = await killedDuringStart()
     Object.assign(bench.world.machines.get(before.id) ?? {}, { linked: false })
 
     await bench.start()
@@ -112,13 +118,7 @@ describe('another daemon takes over', () => {
   })
 
   test('one that cannot be put on its bridge is not taken for one that runs', async () => {
-    await bench.start()
-    await carryOut(network, endpoint, group('m', 'master', ['a'], 1))
-    const before = await only()
-    await bench.kill()
-    const path = localPaths(bench.home).machineRecord('c', before.id)
-    const { process: _unknown, ...rest } = JSON.parse(readFileSync(path, 'utf8'))
-    writeFileSync(path, JSON.stringify({ ...rest, state: 'starting' }))
+    const { before } = await killedDuringStart()
     Object.assign(bench.world.machines.get(before.id) ?? {}, { linked: false })
     const joinNetwork = () => Promise.reject(new HoldfastError('machine-not-started', 'no link came'))
 
@@ -131,13 +131,7 @@ describe('another daemon takes over', () => {
   })
 
   test('what it finds of a machine counts also where it cannot be written down', async () => {
-    await bench.start()
-    await carryOut(network, endpoint, group('m', 'master', ['a'], 1))
-    const before = await only()
-    await bench.kill()
-    const path = localPaths(bench.home).machineRecord('c', before.id)
-    const { process: _unknown, ...rest } = JSON.parse(readFileSync(path, 'utf8'))
-    writeFileSync(path, JSON.stringify({ ...rest, state: 'starting' }))
+    const { before, path } = await killedDuringStart()
     const joinNetwork = async () => {
       rmSync(path)
       mkdirSync(join(path, 'in the way'), { recursive: true })
