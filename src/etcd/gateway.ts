@@ -5,7 +5,7 @@ import { messageOf } from '../errors.ts'
 import { EtcdError, etcdErrorKind } from './errors.ts'
 
 export interface EtcdConnection {
-  /** `https://a.main.example.com:2379`. Tried in this order; the next one only when one cannot be reached. */
+  /** `https://a.main.example.com:2379`. Tried in this order: see `openGateway` for when the next one is. */
   endpoints: readonly string[]
   ca: string
   cert: string
@@ -34,8 +34,9 @@ export interface Gateway {
 
 /**
  * etcd's JSON gateway over mutual TLS. Every call is bounded, connections are kept.
- * A change moves on to the next endpoint only when there was no connection, so that it is never
- * sent twice.
+ * A change moves on to the next endpoint only when nothing was done: without a connection, or where
+ * strict reconfiguration refused it. Each member judges that by its own connections, and one can take a
+ * peer for silent for minutes after it came back (a message that was sent to its former address fails late).
  */
 export function openGateway(connection: EtcdConnection): Gateway {
   const agent = new Agent({
@@ -98,6 +99,7 @@ export function openGateway(connection: EtcdConnection): Gateway {
   ): Promise<T> => {
     const signal = AbortSignal.timeout(timeoutMs)
     let last: EtcdError | undefined
+    let refused: EtcdError | undefined
     // A kept connection may have died unnoticed: what only reads gets one more try for it.
     const tries = isRead(path) ? connection.endpoints.flatMap((e) => [e, e]) : connection.endpoints
     for (const endpoint of tries) {
@@ -105,7 +107,11 @@ export function openGateway(connection: EtcdConnection): Gateway {
       try {
         return await use(await open(endpoint, path, body, signal), endpoint)
       } catch (error) {
-        if (error instanceof EtcdError) throw error
+        if (error instanceof EtcdError) {
+          if (error.kind !== 'unhealthy-cluster') throw error
+          refused ??= error
+          continue
+        }
         if (signal.aborted) {
           const reason = last ? ` (before: ${last.message})` : ''
           throw new EtcdError(
@@ -121,7 +127,7 @@ export function openGateway(connection: EtcdConnection): Gateway {
         if (kind === 'timeout' && !isRead(path)) throw last
       }
     }
-    throw last ?? new EtcdError('unreachable', 14, '(none)', 'no endpoint was given')
+    throw refused ?? last ?? new EtcdError('unreachable', 14, '(none)', 'no endpoint was given')
   }
 
   return {

@@ -13,6 +13,7 @@ import { type CertificatePair, createAuthority, issueCertificate } from '../../s
 let authority: CertificatePair
 let pair: CertificatePair
 let server: Server
+let port: number
 let client: EtcdClient
 let handler: (request: IncomingMessage, response: ServerResponse) => void
 let calls: string[]
@@ -20,7 +21,11 @@ let folder = ''
 
 beforeAll(async () => {
   authority = await createAuthority('etcd-ca')
-  pair = await issueCertificate(authority, { commonName: 'a', dnsNames: ['a.internal'], usages: 'both' })
+  pair = await issueCertificate(authority, {
+    commonName: 'a',
+    dnsNames: ['a.internal', 'b.internal'],
+    usages: 'both',
+  })
 })
 
 beforeEach(async () => {
@@ -36,15 +41,8 @@ beforeEach(async () => {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()
-  const port = typeof address === 'object' && address ? address.port : 0
-  client = etcdClient({
-    endpoints: [`https://a.internal:${port}`],
-    ca: authority.certPem,
-    cert: pair.certPem,
-    key: pair.keyPem,
-    timeoutMs: 1_000,
-    lookup: () => '127.0.0.1',
-  })
+  port = typeof address === 'object' && address ? address.port : 0
+  client = connect(['a'])
 })
 afterEach(() => {
   client.close()
@@ -52,6 +50,16 @@ afterEach(() => {
   server.close()
   rmSync(folder, { recursive: true, force: true })
 })
+
+const connect = (members: readonly string[], at = [port, port]): EtcdClient =>
+  etcdClient({
+    endpoints: members.map((member, index) => `https://${member}.internal:${at[index]}`),
+    ca: authority.certPem,
+    cert: pair.certPem,
+    key: pair.keyPem,
+    timeoutMs: 1_000,
+    lookup: () => '127.0.0.1',
+  })
 
 const json = (body: unknown, status = 200) => {
   handler = (_request, response) => response.writeHead(status).end(JSON.stringify(body))
@@ -136,6 +144,58 @@ describe('failures', () => {
       kind: 'timeout',
     })
     expect(calls).toEqual(['/v3/cluster/member/add'])
+  })
+})
+
+describe('what strict reconfiguration refuses', () => {
+  let both: EtcdClient
+  let asked: string[]
+  beforeEach(() => {
+    both = connect(['a', 'b'])
+    asked = []
+  })
+  afterEach(() => both.close())
+
+  const answers = (of: Record<'a' | 'b', object>) => {
+    handler = (request, response) => {
+      const member = request.headers.host?.startsWith('a.') ? 'a' : 'b'
+      asked.push(member)
+      response.writeHead('code' in of[member] ? 503 : 200).end(JSON.stringify(of[member]))
+    }
+  }
+  const refusal = { code: 14, message: 'etcdserver: unhealthy cluster' }
+  const learner = { peerUrls: ['https://c:2380'], isLearner: true }
+
+  test('at one member, whose connections may be what is wrong, is asked of the next', async () => {
+    answers({ a: refusal, b: { member: { ID: '170', isLearner: true } } })
+
+    expect((await both.memberAdd(learner)).id).toBe('00000000000000aa')
+    expect(asked).toEqual(['a', 'b'])
+  })
+
+  test('at all members stays refused, as the first one said', async () => {
+    answers({ a: refusal, b: { ...refusal, message: 'etcdserver: unhealthy cluster, too' } })
+
+    await expect(both.memberRemove('00000000000000aa')).rejects.toMatchObject({
+      kind: 'unhealthy-cluster',
+      endpoint: expect.stringContaining('a.internal'),
+    })
+    expect(asked).toEqual(['a', 'b'])
+  })
+
+  test('is said, and not that the next member cannot be reached', async () => {
+    answers({ a: refusal, b: {} })
+    const bDead = connect(['a', 'b'], [port, 1])
+
+    await expect(bDead.memberAdd(learner)).rejects.toMatchObject({ kind: 'unhealthy-cluster' })
+    bDead.close()
+  })
+
+  test('any other answer is final', async () => {
+    answers({ a: { code: 5, message: 'etcdserver: member not found' }, b: {} })
+
+    await expect(both.memberRemove('00000000000000aa')).rejects.toMatchObject({ kind: 'member-not-found' })
+    expect(asked).toEqual(['a'])
   })
 })
 
