@@ -11,6 +11,13 @@ export interface VerdictInput {
   windowMs?: number
 }
 
+export interface FailedRequest {
+  /** From the fault to when it was sent; negative before it. */
+  afterFaultMs: number
+  /** `HTTP 503`, or what the client says of the connection. */
+  reason: string
+}
+
 export interface LostWrite {
   name: string
   /** The masters that do not have it. */
@@ -27,6 +34,8 @@ export interface Verdict {
   /** Failed ones that were sent up to `windowMs` after the fault, or were under way when it came. */
   failedWithinWindow: number
   failedAfterWindow: number
+  /** In the order in which they ended. */
+  failures: FailedRequest[]
   /** Sent after the fault or under way when it came: what a failed fraction is a fraction of. */
   sentSinceFault: number
   /** Without an acknowledgement but there all the same, as happens when an answer is lost. Counted as failed too. */
@@ -64,6 +73,10 @@ export function verdict(input: VerdictInput): Verdict {
     failedBeforeFault: failures.length - failedSince.length,
     failedWithinWindow: failedSince.filter((record) => record.startedMs <= windowEndMs).length,
     failedAfterWindow: failedSince.filter((record) => record.startedMs > windowEndMs).length,
+    failures: failures.map(({ startedMs, status, error }) => ({
+      afterFaultMs: Math.round(startedMs - faultMs),
+      reason: error ?? `HTTP ${status}`,
+    })),
     sentSinceFault: since(records).length,
     ambiguous: failures.filter((record) => read.some((master) => master.names?.has(record.name))).length,
     ...gaps(successes, faultMs, endedMs),
@@ -145,8 +158,10 @@ export function judge(result: Verdict, bounds: Bounds, fullStrengthMs?: number):
     }
   }
   if (bounds.failedAfterWindow !== undefined && result.failedAfterWindow > bounds.failedAfterWindow) {
+    const last = result.failures.at(-1)
+    const which = last ? `; one ${seconds(last.afterFaultMs)} after the fault: ${last.reason}` : ''
     reasons.push(
-      `${result.failedAfterWindow} requests failed later than that, at most ${bounds.failedAfterWindow} may`,
+      `${result.failedAfterWindow} requests failed later than that, at most ${bounds.failedAfterWindow} may${which}`,
     )
   }
   if (bounds.fullStrengthMs !== undefined) {

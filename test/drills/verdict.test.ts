@@ -77,6 +77,14 @@ describe('verdict', () => {
       failedAfterWindow: 1,
       sentSinceFault: 4,
     })
+    expect(result.failures.map(({ afterFaultMs }) => afterFaultMs)).toEqual([-900, -50, 2000, 2001])
+    expect(result.failures[0]?.reason).toBe('connect ECONNREFUSED')
+  })
+
+  it('says of a refused request what the answer was', () => {
+    const refused = { ...failed('refused', 1100, 5), error: undefined, status: 503 }
+
+    expect(of([refused]).failures).toEqual([{ afterFaultMs: 100, reason: 'HTTP 503' }])
   })
 
   it('is lost when any one master lacks an acknowledged write', () => {
@@ -186,7 +194,7 @@ describe('judge', () => {
     expect(reasons).toEqual([
       'the longest gap was 4.00 s, at most 3.00 s is allowed',
       '100 of 102 requests failed right after the fault, at most 1 may',
-      '1 requests failed later than that, at most 0 may',
+      '1 requests failed later than that, at most 0 may; one 3.00 s after the fault: connect ECONNREFUSED',
       'full strength took 31.00 s, at most 30.00 s is allowed',
     ])
   })
