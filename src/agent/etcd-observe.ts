@@ -14,6 +14,13 @@ import { lookAtDisk, mountVolume, stampFile } from './volumes.ts'
 /** Founders that are late are waited for this long after a majority is healthy. */
 const graceMs = 10_000
 
+/**
+ * Since this agent's start, which is after the death of the machine before. With `tcp_retries2` at 2 a connection
+ * ends three seconds after the first data that is not acknowledged; those who vote for a new leader send their
+ * first more than a second after the death.
+ */
+const deadConnectionsMs = 4_000
+
 const recentMs = 2_000
 
 type Viewed = NonNullable<Awaited<ReturnType<EtcdWatch['view']>>>
@@ -138,6 +145,7 @@ export function observeEtcd(at: EtcdSeat): Observer {
           .flatMap((one) => (one.state === 'lost' && one.memberId ? [one.memberId] : [])),
         recordedMemberIds: seats.flatMap((one) => one.members[etcd].memberId ?? []),
         formationGraceOver: majority !== undefined && performance.now() - majority.since > graceMs,
+        deadConnectionsEnded: performance.now() > deadConnectionsMs,
         ...(genesis ? { founderId: founderIds(at, genesis).mine } : {}),
       },
     }

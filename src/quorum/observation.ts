@@ -26,6 +26,8 @@ export interface MemberObservation {
   recordedMemberIds: readonly string[]
   /** Founders that have not come yet were waited for long enough. */
   formationGraceOver: boolean
+  /** This machine runs for so long that the others' connections to the one before it have ended. */
+  deadConnectionsEnded: boolean
   /**
    * For so long the own member has served nothing, and come no nearer to doing so. `silent`: nor said anything
    * at all. `follows`: meanwhile it took in what the others wrote.

@@ -83,6 +83,7 @@ export function look(world: World, seat: string): Seen | { waiting: string } {
       lostMemberIds: records.flatMap((one) => (one.state === 'lost' && one.memberId ? [one.memberId] : [])),
       recordedMemberIds: records.flatMap((one) => one.memberId ?? []),
       formationGraceOver: it.graceLooks > graceLooks,
+      deadConnectionsEnded: true,
       ...(genesis?.value.founders.includes(seat) ? { founderId: founderIdOf(genesis.value, seat) } : {}),
     },
   }

@@ -31,6 +31,7 @@ import { inWords } from './in-words.ts'
  *   stalled SECONDS after RESTARTS [silent|follows] := it is not
  *   recorded IDS   lost IDS   sign TEXT…   declared SEATS|-   founder ID   grace over
  *        := every listed member is recorded, none lost, no sign, declared a,b,c, founder FA, grace not over
+ *   connections open                             := the others' to the machine before have ended
  */
 const rows = [
   'not-proven',
@@ -115,6 +116,7 @@ function parseFacts(lines: readonly string[]): MemberObservation {
     running: 'no' as MemberObservation['running'],
     lostMemberIds: [] as string[],
     formationGraceOver: false,
+    deadConnectionsEnded: true,
     founderId: 'FA',
   }
   for (const line of lines) {
@@ -152,6 +154,7 @@ function parseFacts(lines: readonly string[]): MemberObservation {
     else if (fact === 'declared') seen.declaredSeats = one === '-' ? [] : one.split(',')
     else if (fact === 'founder') seen.founderId = one
     else if (fact === 'grace') seen.formationGraceOver = true
+    else if (fact === 'connections') seen.deadConnectionsEnded = false
     else throw new Error(`no such fact: ${line}`)
   }
   return {
