@@ -1,5 +1,6 @@
 import { withKubeadmCluster } from './kubeadm.ts'
 import { type Measurement, median } from './measurement.ts'
+import { quietDisk } from './quiet-disk.ts'
 
 const seconds = 20
 const share = 0.5
@@ -16,6 +17,7 @@ export const bringUp: Measurement = {
     await bench.ensureCluster()
     await bench.deleteCluster()
     for (let round = 1; round <= bench.rounds; round += 1) {
+      await quietDisk()
       const up = await bench.holdfast(upArguments(bench.cluster))
       ours.push(up.seconds)
       await bench.deleteCluster()

@@ -4,6 +4,7 @@ import { cgroupVersion } from '../src/clouds/local/machine-cgroup.ts'
 import { kubernetes } from '../src/constants.ts'
 import { initConfiguration, joinConfiguration, type KubeadmFacts, podNetwork } from './kubeadm-config.ts'
 import { type KubeadmMachine, withBareMachines } from './kubeadm-machines.ts'
+import { quietDisk } from './quiet-disk.ts'
 
 const phaseTimeoutMs = 240_000
 const configuration = '/root/kubeadm.yaml'
@@ -34,6 +35,7 @@ export async function withKubeadmCluster(folder: string, say: (text: string) => 
           : joinConfiguration(facts, machine.id, machine.address, machine.role)
       await machine.host.writeFile(configuration, text)
     }
+    await quietDisk()
     const began = performance.now()
     const passed = (): number => (performance.now() - began) / 1000
     await kubeadm(first, 'init', ['--upload-certs', '--skip-token-print'])
