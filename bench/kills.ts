@@ -26,6 +26,8 @@ async function killsInTurn(bench: Bench, loseVolumes: boolean): Promise<Figure[]
         `round ${round}: ${which}: gap ${(report.verdict.longestGapMs / 1000).toFixed(2)} s, ${report.verdict.failed} failed, ` +
           `${report.verdict.lost.length} lost, full strength ${report.fullStrengthMs ? (report.fullStrengthMs / 1000).toFixed(1) : 'not reached'} s`,
       )
+      for (const { afterFaultMs, reason } of which === 'follower' ? report.verdict.failures : [])
+        bench.say(`  failed ${(afterFaultMs / 1000).toFixed(2)} s after the fault: ${reason}`)
       for (const one of report.missing ?? []) bench.say(`  still missing: ${one}`)
     }
   }
