@@ -158,7 +158,7 @@ export function judge(result: Verdict, bounds: Bounds, fullStrengthMs?: number):
     }
   }
   if (bounds.failedAfterWindow !== undefined && result.failedAfterWindow > bounds.failedAfterWindow) {
-    const last = result.failures.at(-1)
+    const last = result.failures.toSorted((a, b) => a.afterFaultMs - b.afterFaultMs).at(-1)
     const which = last ? `; one ${seconds(last.afterFaultMs)} after the fault: ${last.reason}` : ''
     reasons.push(
       `${result.failedAfterWindow} requests failed later than that, at most ${bounds.failedAfterWindow} may${which}`,

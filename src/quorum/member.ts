@@ -247,12 +247,12 @@ function withoutMyMember(seen: MemberObservation): MemberStep {
   if (record.state !== 'lost') return { do: 'mark-lost', reason: 'the disk of this seat is empty' }
   const lost = cluster.members.filter(({ id, answers }) => !answers && seen.lostMemberIds.includes(id))
   const ids = [...new Set([...mine, ...lost, ...orphans(seen)].map(({ id }) => id))].sort()
+  if (ids.length === 0)
+    return whyNotAdd(cluster) ?? { do: 'add-learner', reason: 'the seat joins again under a new id' }
   // A leader that removes a member stands still until its connections to that member have ended.
-  if (ids.length > 0 && !seen.deadConnectionsEnded) {
-    return { do: 'wait', reason: 'the others’ connections to the machine before this one end first' }
-  }
-  if (ids.length > 0) return { do: 'remove-members', ids, reason: 'their disks are lost' }
-  return whyNotAdd(cluster) ?? { do: 'add-learner', reason: 'the seat joins again under a new id' }
+  return seen.deadConnectionsEnded
+    ? { do: 'remove-members', ids, reason: 'their disks are lost' }
+    : { do: 'wait', reason: 'the others’ connections to the machine before this one end first' }
 }
 
 /**

@@ -9,14 +9,20 @@ import { bench, benchForEach, carryOut, machines, only, running } from './each-b
 
 benchForEach()
 
-/** A master that runs, although its record says no more than that it starts. */
-async function killedDuringStart(): Promise<{ before: Machine; path: string }> {
+/** A machine that lives on after its daemon, and its record. */
+async function leftRunning(role: 'master' | 'node') {
   await bench.start()
-  await carryOut(network, endpoint, group('m', 'master', ['a'], 1))
+  await carryOut(network, endpoint, group(role, role, ['a'], 1))
   const before = await only()
   await bench.kill()
   const path = localPaths(bench.home).machineRecord('c', before.id)
-  const { process: _unknown, ...rest } = JSON.parse(readFileSync(path, 'utf8'))
+  return { before, path, record: JSON.parse(readFileSync(path, 'utf8')) }
+}
+
+/** A master that runs, although its record says no more than that it starts. */
+async function killedDuringStart(): Promise<{ before: Machine; path: string }> {
+  const { before, path, record } = await leftRunning('master')
+  const { process: _unknown, ...rest } = record
   writeFileSync(path, JSON.stringify({ ...rest, state: 'starting' }))
   return { before, path }
 }
@@ -74,10 +80,7 @@ describe('another daemon takes over', () => {
   })
 
   test('rules that another program took away are made again; where that fails the rest is adopted', async () => {
-    await bench.start()
-    await carryOut(network, endpoint, group('w', 'node', ['a'], 1))
-    const before = await only()
-    await bench.kill()
+    const { before } = await leftRunning('node')
     bench.world.rules.clear()
     await bench.start()
     expect(bench.world.rules.has('c')).toBe(true)
@@ -91,12 +94,8 @@ describe('another daemon takes over', () => {
   })
 
   test('a machine whose record says no boot of the host is adopted with what the kernel says', async () => {
-    await bench.start()
-    await carryOut(network, endpoint, group('w', 'node', ['a'], 1))
-    const before = await only()
-    await bench.kill()
-    const path = localPaths(bench.home).machineRecord('c', before.id)
-    const { process: known, ...rest } = JSON.parse(readFileSync(path, 'utf8'))
+    const { before, path, record } = await leftRunning('node')
+    const { process: known, ...rest } = record
     const { boot, ...earlier } = known
     writeFileSync(path, JSON.stringify({ ...rest, process: earlier }))
 
