@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { basename, dirname } from 'node:path'
-import { backend, type Slot, slots } from './render.ts'
+import { backend, patientBackend, type Slot, slots } from './render.ts'
 
 const answerTimeoutMs = 2_000
 
@@ -13,7 +13,7 @@ export interface SlotState {
   state: 'up' | 'down' | 'drain' | 'maint' | 'starting'
   /** How long it has been in this state. */
   sinceSeconds: number
-  /** Connections now. */
+  /** Connections now, by either backend. */
   sessions: number
   /** The last check in HAProxy's words, for example `L7OK/200` or `L4CON`. */
   check: string
@@ -48,29 +48,33 @@ function exchange(path: string, request: string): Promise<string> {
 }
 
 export async function slotStates(socketPath: string): Promise<SlotState[]> {
-  return parseStates(await askHaproxy(socketPath, [`show stat ${backend} 4 -1`]))
+  return parseStates(await askHaproxy(socketPath, ['show stat -1 4 -1']))
 }
 
 /** Reads `show stat`: comma separated, the first line names the columns. Pure. */
 export function parseStates(csv: string): SlotState[] {
   const [header = '', ...rows] = csv.trim().split('\n')
   const columns = header.replace(/^# /, '').split(',')
-  const states: SlotState[] = []
-  for (const row of rows) {
+  const servers = rows.map((row) => {
     const fields = row.split(',')
-    const field = (name: string) => fields[columns.indexOf(name)] ?? ''
-    const slot = slots.find((known) => known === field('svname'))
-    if (!slot) continue
-    states.push({
-      slot,
-      address: field('addr').replace(/:\d+$/, ''),
-      state: stateOf(field('status')),
-      sinceSeconds: Number(field('lastchg')),
-      sessions: Number(field('scur')),
-      check: [field('check_status'), field('check_code')].filter(Boolean).join('/'),
-    })
-  }
-  return states
+    return (name: string) => fields[columns.indexOf(name)] ?? ''
+  })
+  const find = (name: string, slot: Slot) =>
+    servers.find((field) => field('pxname') === name && field('svname') === slot)
+  return slots.flatMap((slot): SlotState[] => {
+    const field = find(backend, slot)
+    if (!field) return []
+    return [
+      {
+        slot,
+        address: field('addr').replace(/:\d+$/, ''),
+        state: stateOf(field('status')),
+        sinceSeconds: Number(field('lastchg')),
+        sessions: Number(field('scur')) + Number(find(patientBackend, slot)?.('scur') ?? 0),
+        check: [field('check_status'), field('check_code')].filter(Boolean).join('/'),
+      },
+    ]
+  })
 }
 
 /** HAProxy says `UP 1/2` of a server that is up and failing, `DOWN 1/2` of one that is down and rising. */

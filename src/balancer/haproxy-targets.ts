@@ -5,7 +5,14 @@ import { ports } from '../constants.ts'
 import { writeDurably } from '../durable-file.ts'
 import { HoldfastError } from '../errors.ts'
 import { askHaproxy, type SlotState, slotStates } from './haproxy-admin.ts'
-import { assignSlots, type BalancerTarget, backend, balancerTimes, type SlotTable } from './render.ts'
+import {
+  assignSlots,
+  type BalancerTarget,
+  backends,
+  balancerTimes,
+  type Slot,
+  type SlotTable,
+} from './render.ts'
 
 /** How long requests in flight may take before a master that is to stop is cut off. */
 export const drainTimeoutMs = 1_000
@@ -25,14 +32,14 @@ export async function applyTargets(
   if (busy.length > 0) {
     await command(
       folders.socket,
-      busy.map((slot) => `set server ${backend}/${slot} state drain`),
+      busy.flatMap((slot) => setServer(slot, 'state drain')),
     )
     await untilIdle(folders.socket, busy, drainTimeoutMs)
   }
   if (leaving.length > 0) {
     await command(
       folders.socket,
-      leaving.map(({ slot }) => `set server ${backend}/${slot} state maint`),
+      leaving.flatMap(({ slot }) => setServer(slot, 'state maint')),
     )
     // What is just connecting is tried elsewhere within this time; only then is the rest closed:
     // better than leaving clients on a machine that is switched off.
@@ -42,15 +49,14 @@ export async function applyTargets(
   for (const { slot, state, address } of states) {
     const target = table[slot]
     if (!target) continue
-    const server = `${backend}/${slot}`
     if (target.address === address && state === 'drain')
-      await command(folders.socket, [`set server ${server} state ready`])
+      await command(folders.socket, setServer(slot, 'state ready'))
     if (target.address === address && state !== 'maint') continue
     await command(folders.socket, [
-      `set server ${server} addr ${target.address} port ${ports.apiserver}`,
+      ...setServer(slot, `addr ${target.address} port ${ports.apiserver}`),
       // Out of maintenance it would count as up until its first check has failed.
-      `set server ${server} state ready`,
-      `set server ${server} health down`,
+      ...setServer(slot, 'state ready'),
+      ...setServer(slot, 'health down'),
     ])
   }
 }
@@ -58,8 +64,12 @@ export async function applyTargets(
 export const closeSessions = (socket: string, which: readonly Pick<SlotState, 'slot'>[]): Promise<void> =>
   command(
     socket,
-    which.map(({ slot }) => `shutdown sessions server ${backend}/${slot}`),
+    which.flatMap(({ slot }) => backends.map((backend) => `shutdown sessions server ${backend}/${slot}`)),
   )
+
+/** The same for one slot in both backends, in this order. */
+export const setServer = (slot: Slot, what: string): string[] =>
+  backends.map((backend) => `set server ${backend}/${slot} ${what}`)
 
 /** Waits until no connection goes through these slots; returns how many do when `timeoutMs` is over. */
 export async function untilIdle(

@@ -25,9 +25,10 @@ import {
   command,
   drainTimeoutMs,
   readSlots,
+  setServer,
   untilIdle,
 } from './haproxy-targets.ts'
-import { assignSlots, type BalancerTarget, backend, renderHaproxy, slots } from './render.ts'
+import { assignSlots, type BalancerTarget, renderHaproxy, slots } from './render.ts'
 
 /** Nobody's, on Debian and elsewhere: HAProxy needs no right at all once it listens. */
 const unprivilegedId = 65534
@@ -158,18 +159,21 @@ export async function drainTarget(
   const table = await readSlots(folders.slots)
   const slot = slots.find((each) => table[each]?.name === name)
   if (!slot) return 0
-  await command(folders.socket, [`set server ${backend}/${slot} state drain`])
+  await command(folders.socket, setServer(slot, 'state drain'))
   return untilIdle(folders.socket, [slot], timeoutMs)
 }
 
 /**
  * Closes the connections through targets whose checks have failed for a while (an apiserver that
- * hangs on a living machine), so that their clients go elsewhere at once. Cheap; for a loop.
+ * hangs on a living machine), so that their clients go elsewhere at once: where there is an elsewhere.
+ * Cheap; for a loop.
  * @throws where the balancer does not run.
  */
 export async function closeDeadSessions(home: Home, cluster: LocalCluster): Promise<void> {
   const { socket } = foldersOf(home, cluster)
-  const dead = (await slotStates(socket)).filter(
+  const states = await slotStates(socket)
+  if (!states.some(({ state }) => state === 'up')) return
+  const dead = states.filter(
     ({ state, sessions, sinceSeconds }) => state === 'down' && sessions > 0 && sinceSeconds >= 1,
   )
   await closeSessions(socket, dead)

@@ -25,6 +25,14 @@ export interface BalancerConfig {
 
 export const backend = 'apiservers'
 
+/**
+ * The same servers with more patience, used while none of `backend` passes its checks: an apiserver whose machine is
+ * so busy that its checks time out answers late, which is better than nobody. One that is not ready is left out of
+ * both: before it knows its rules it would forbid everything.
+ */
+export const patientBackend = 'apiservers-patient'
+export const backends = [backend, patientBackend] as const
+
 /** Where an empty slot points: nowhere. */
 export const emptySlotAddress = '127.0.0.1'
 
@@ -34,6 +42,8 @@ export const balancerTimes = {
   /** While it is going up or down: the second look comes at once. */
   fastCheckIntervalMs: 50,
   checkTimeoutMs: 500,
+  patientCheckIntervalMs: 2_000,
+  patientCheckTimeoutMs: 5_000,
   connectTimeoutMs: 300,
   /** A machine that was switched off acknowledges nothing: its connections end after this. */
   unackedTimeoutMs: 1_500,
@@ -83,7 +93,6 @@ defaults
   option redispatch 1
   retries 3
   timeout connect ${times.connectTimeoutMs}ms
-  timeout check ${times.checkTimeoutMs}ms
   timeout client ${times.idleTimeout}
   timeout server ${times.idleTimeout}
   timeout queue 5s
@@ -91,10 +100,31 @@ defaults
 frontend endpoint
   bind ${endpoint.address}:${endpoint.port}
   option clitcpka
+  use_backend ${patientBackend} if { nbsrv(${backend}) eq 0 } { nbsrv(${patientBackend}) gt 0 }
   default_backend ${backend}
 
-backend ${backend}
+${backendSection(config, {
+  name: backend,
+  timeoutMs: times.checkTimeoutMs,
+  check: `inter ${times.checkIntervalMs}ms fastinter ${times.fastCheckIntervalMs}ms downinter ${times.checkIntervalMs}ms fall ${times.fall} rise ${times.rise}`,
+})}
+
+${backendSection(config, {
+  name: patientBackend,
+  timeoutMs: times.patientCheckTimeoutMs,
+  check: `inter ${times.patientCheckIntervalMs}ms fastinter ${times.fastCheckIntervalMs}ms downinter ${times.patientCheckIntervalMs}ms fall ${times.fall} rise 1`,
+})}
+`
+}
+
+function backendSection(
+  config: BalancerConfig,
+  { name, timeoutMs, check }: { name: string; timeoutMs: number; check: string },
+): string {
+  const times = balancerTimes
+  return `backend ${name}
   balance leastconn
+  timeout check ${timeoutMs}ms
   option srvtcpka
   srvtcpka-idle ${times.keepaliveSeconds}s
   srvtcpka-intvl ${times.keepaliveSeconds}s
@@ -102,9 +132,8 @@ backend ${backend}
   option httpchk
   http-check send meth GET uri ${readinessPath} ver HTTP/1.1 hdr Host kubernetes hdr Connection close
   http-check expect status 200
-  default-server check check-ssl verify none inter ${times.checkIntervalMs}ms fastinter ${times.fastCheckIntervalMs}ms downinter ${times.checkIntervalMs}ms fall ${times.fall} rise ${times.rise} observe layer4 error-limit ${times.connectionErrors} on-error mark-down tcp-ut ${times.unackedTimeoutMs}ms
-${slots.map((slot) => serverLine(slot, config)).join('\n')}
-`
+  default-server check check-ssl verify none ${check} observe layer4 error-limit ${times.connectionErrors} on-error mark-down tcp-ut ${times.unackedTimeoutMs}ms
+${slots.map((slot) => serverLine(slot, config)).join('\n')}`
 }
 
 function serverLine(slot: Slot, config: BalancerConfig): string {

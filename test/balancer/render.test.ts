@@ -28,7 +28,8 @@ describe('haproxy.cfg', () => {
     for (const slot of slots.slice(1)) expect(text).toContain(`server ${slot} 127.0.0.1:6443 disabled\n`)
     expect(text).toContain('uri /readyz?exclude=etcd-override-0&exclude=etcd-override-readiness-0 ')
     expect(text).toMatch(/check-ssl verify none inter 400ms fastinter 50ms .*observe layer4/)
-    expect(text).toMatch(/timeout check 500ms/)
+    expect(text).toMatch(/^backend apiservers\n(.*\n)*? {2}timeout check 500ms\n/m)
+    expect(text).toMatch(/^backend apiservers-patient\n(.*\n)*? {2}timeout check 5000ms\n/m)
     expect(text).toMatch(/timeout connect 300ms/)
   })
 
@@ -84,9 +85,10 @@ describe('slots', () => {
 })
 
 describe('what HAProxy and ldd say', () => {
-  test('states, with what is on its way', () => {
+  test('states of the first backend, with what is on its way, and connections of both', () => {
     const header = '# pxname,svname,scur,status,lastchg,check_status,check_code,addr,'
-    const row = (name: string, status: string) => `apiservers,${name},3,${status},7,L7OK,200,10.0.0.2:6443,`
+    const row = (name: string, status: string, backend = 'apiservers') =>
+      `${backend},${name},3,${status},7,L7OK,200,10.0.0.2:6443,`
     const csv = [
       header,
       row('a', 'UP'),
@@ -95,7 +97,7 @@ describe('what HAProxy and ldd say', () => {
       row('d', 'DOWN 1/2'),
       row('e', 'DRAIN'),
       row('f', 'MAINT'),
-      row('BACKEND', 'UP'),
+      row('a', 'DOWN', 'apiservers-patient'),
     ].join('\n')
 
     const states = parseStates(csv)
@@ -113,7 +115,7 @@ describe('what HAProxy and ldd say', () => {
       address: '10.0.0.2',
       state: 'up',
       sinceSeconds: 7,
-      sessions: 3,
+      sessions: 6,
       check: 'L7OK/200',
     })
   })

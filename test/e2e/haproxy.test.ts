@@ -171,6 +171,39 @@ describe.skipIf(process.getuid?.() !== 0)('a real HAProxy before two TLS servers
     expect(await fresh).toBe('two')
   })
 
+  test('goes on to servers that are all too slow for their checks, and cuts nothing; never to one that is not ready', async () => {
+    await ensureBalancer(home, cluster, [one, two])
+    await up(['one', 'two'])
+    for (const server of servers) server.checkTakesMs = 1_000
+    await up([])
+    const watch = ask('/watch', 5_000).then(
+      () => 'ended well',
+      () => 'cut',
+    )
+
+    expect(await answers(8)).toEqual(new Set(['one', 'two']))
+    await sleep(1_100)
+    await closeDeadSessions(home, cluster)
+    expect(await Promise.race([watch, sleep(200, 'goes on')])).toBe('goes on')
+
+    const [first, second] = servers
+    if (first) first.ready = false
+    await until(async () => !(await answers(8)).has('one'), 6_000)
+
+    if (second) second.checkTakesMs = 0
+    await up(['two'])
+    expect(await answers(4)).toEqual(new Set(['two']))
+    if (second) second.ready = false
+    await until(
+      () =>
+        ask().then(
+          () => false,
+          () => true,
+        ),
+      6_000,
+    )
+  })
+
   test('is found again, is started once, keeps its files to itself and leaves nothing', async () => {
     await ensureBalancer(home, cluster, [one])
     const first = await balancerState(home, cluster)

@@ -6,6 +6,8 @@ import * as x509 from '@peculiar/x509'
 /** A stand-in for an apiserver: HTTPS, /readyz as told, every other path answers with its name. */
 export interface FakeApiserver {
   ready: boolean
+  /** How long a readiness check waits for its answer. */
+  checkTakesMs: number
   /** Paths of the readiness checks seen. */
   readonly checked: string[]
   stop(): Promise<void>
@@ -13,11 +15,11 @@ export interface FakeApiserver {
 
 export async function fakeApiserver(name: string, address: string, port: number): Promise<FakeApiserver> {
   const { key, cert } = await selfSigned(name)
-  const state = { ready: true, checked: [] as string[] }
+  const state = { ready: true, checkTakesMs: 0, checked: [] as string[] }
   const server: Server = createServer({ key, cert }, (request, response) => {
     if (request.url?.startsWith('/readyz')) {
       state.checked.push(request.url)
-      response.writeHead(state.ready ? 200 : 500).end('ok')
+      setTimeout(() => response.writeHead(state.ready ? 200 : 500).end('ok'), state.checkTakesMs)
       return
     }
     if (request.url === '/slow') {
