@@ -1,6 +1,5 @@
 import { beforeAll, expect, test } from 'vitest'
 import { call, ensure, get, targetOf } from './support/client.ts'
-import { machinesOf } from './support/machines.ts'
 import { clusterName } from './support/place.ts'
 import { deployProbe, servicesWork } from './support/probe.ts'
 import { sharedCluster } from './support/state.ts'
@@ -10,14 +9,9 @@ beforeAll(async () => {
 })
 
 test('Services of pods on other machines are reached by their names, from masters and from the worker', async () => {
-  const target = targetOf(clusterName)
+  await deployProbe()
 
-  await deployProbe(target)
-
-  await servicesWork(
-    target,
-    (await machinesOf('master')).map(({ id }) => id),
-  )
+  await servicesWork()
 })
 
 test('what is written here is still there at the end of all these tests', async () => {

@@ -117,11 +117,7 @@ describe.each([
 })
 
 test('Services work on the masters that took the places of the dead', async () => {
-  await deployProbe(target)
+  await deployProbe()
 
-  await servicesWork(
-    target,
-    (await machinesOf('master')).map(({ id }) => id),
-    120_000,
-  )
+  await servicesWork(clusterName, 120_000)
 })

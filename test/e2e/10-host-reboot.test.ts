@@ -65,11 +65,5 @@ test('after a reboot of this host `up` brings the same cluster back with its dat
   nothingLost(await writes.stop(), 20)
   await nothingStale(target)
   await mustBeWell()
-  if (hadProbes) {
-    await servicesWork(
-      target,
-      (await machinesOf('master')).map(({ id }) => id),
-      120_000,
-    )
-  }
+  if (hadProbes) await servicesWork(clusterName, 120_000)
 })

@@ -5,6 +5,7 @@ import { nothingLost } from './support/expectations.ts'
 import { holdfast, mustRun, startHoldfast } from './support/holdfast.ts'
 import { cloud, inside, inventory } from './support/machines.ts'
 import { base, clusterName, home, smallName } from './support/place.ts'
+import { deployProbe, servicesWork } from './support/probe.ts'
 import { mustBeWell, sharedCluster } from './support/state.ts'
 import { defined, eventually } from './support/wait.ts'
 import { startWriter } from './support/writer.ts'
@@ -127,6 +128,12 @@ describe('two clusters side by side', () => {
       expect(routes).toContain(`${other.spec.podCIDR} via ${address} dev eth0`)
       expect(routes).not.toContain('vxlan')
     }
+  })
+
+  test('with `routed`, pods of one machine reach those of the other, and Services by their names', async () => {
+    await deployProbe(smallName)
+
+    await servicesWork(smallName)
   })
 
   test('the one that is deleted leaves the other alone', async () => {

@@ -17,11 +17,19 @@ export const assets = (): Promise<ResolvedAssets> => {
   return resolved
 }
 
+interface KubectlOptions {
+  timeoutMs?: number
+  cluster?: string
+}
+
 /** The plain kubectl with the exported kubeconfig, as a user would run it. */
-export async function kubectl(words: readonly string[], timeoutMs = 30_000): Promise<Output> {
+export async function kubectl(
+  words: readonly string[],
+  { timeoutMs = 30_000, cluster = clusterName }: KubectlOptions = {},
+): Promise<Output> {
   const { kubectl: file } = await assets()
   const env = { ...process.env, KUBECONFIG: kubeconfigFile }
-  const all = ['--context', `holdfast-${clusterName}`, ...words]
+  const all = ['--context', `holdfast-${cluster}`, ...words]
   return new Promise((resolve) => {
     execFile(file, all, { env, timeout: timeoutMs }, (error, stdout, stderr) => {
       resolve({ code: error ? (typeof error.code === 'number' ? error.code : -1) : 0, stdout, stderr })
@@ -30,8 +38,8 @@ export async function kubectl(words: readonly string[], timeoutMs = 30_000): Pro
 }
 
 /** @throws Error unless it ends with 0. @returns its standard output. */
-export async function mustKubectl(words: readonly string[], timeoutMs?: number): Promise<string> {
-  const { code, stdout, stderr } = await kubectl(words, timeoutMs)
+export async function mustKubectl(words: readonly string[], options?: KubectlOptions): Promise<string> {
+  const { code, stdout, stderr } = await kubectl(words, options)
   if (code === 0) return stdout
   throw new Error(`kubectl ${words.join(' ')}: ${code}: ${stderr.trim()}`)
 }

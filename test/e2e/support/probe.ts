@@ -1,19 +1,22 @@
 import { expect } from 'vitest'
-import { ensure, get, isReady, type KubeList, type Pod, type Target } from './client.ts'
+import { ensure, get, isReady, type KubeList, type Pod, type Target, targetOf } from './client.ts'
 import { mustRun } from './holdfast.ts'
 import { assets, mustKubectl } from './kubectl.ts'
+import { machinesOf } from './machines.ts'
+import { clusterName } from './place.ts'
 import { defined, eventually } from './wait.ts'
 
 const image = 'holdfast.dev/probe:1'
 const label = 'node-role.kubernetes.io/control-plane'
 
 /** A program that answers with its pod's name, in two Deployments: on the workers, and on the masters. */
-export async function deployProbe(target: Target): Promise<void> {
+export async function deployProbe(cluster = clusterName): Promise<void> {
+  const target = targetOf(cluster)
   const archive = defined((await assets()).probeArchive, 'probe image (it needs Go)')
-  await mustRun(['load', 'image', archive, '--name', 'e2e'])
+  await mustRun(['load', 'image', archive, '--name', cluster])
   const tolerations = [{ key: label, operator: 'Exists', effect: 'NoSchedule' }]
   await deploy(target, 'on-workers', 1, {})
-  await deploy(target, 'on-masters', 3, {
+  await deploy(target, 'on-masters', (await machinesOf('master', cluster)).length, {
     tolerations,
     nodeSelector: { [label]: '' },
     affinity: {
@@ -75,21 +78,22 @@ export async function probes(target: Target, name: string): Promise<Pod[]> {
 
 /**
  * Every pod on the masters reaches the Service of the one on the worker by its name, and the other way
- * round every single pod behind the masters' Service is reached.
- * @param masters the names of the machines that must take part.
+ * round every single pod behind the masters' Service is reached. Every master of the cluster must take part.
  */
-export async function servicesWork(
-  target: Target,
-  masters: readonly string[],
-  timeoutMs = 90_000,
-): Promise<void> {
+export async function servicesWork(cluster = clusterName, timeoutMs = 90_000): Promise<void> {
+  const target = targetOf(cluster)
+  const masters = (await machinesOf('master', cluster)).map(({ id }) => id).sort()
+  const ask = async (pod: Pod, url: string): Promise<string> => {
+    const words = ['exec', pod.metadata.name, '--', '/probe', 'get', url, '3s']
+    return (await mustKubectl(words, { cluster, timeoutMs: 15_000 })).trim()
+  }
   await eventually(
     'Services are reached by name from other machines',
     timeoutMs,
     async () => {
       const above = await probes(target, 'on-masters')
       const below = await probes(target, 'on-workers')
-      expect(above.map(({ spec }) => spec.nodeName).sort()).toEqual([...masters].sort())
+      expect(above.map(({ spec }) => spec.nodeName).sort()).toEqual(masters)
       const worker = defined(below[0], 'ready pod on a worker')
       expect(masters).not.toContain(worker.spec.nodeName)
 
@@ -107,6 +111,3 @@ export async function servicesWork(
     1_000,
   )
 }
-
-const ask = async (pod: Pod, url: string): Promise<string> =>
-  (await mustKubectl(['exec', pod.metadata.name, '--', '/probe', 'get', url, '3s'], 15_000)).trim()
