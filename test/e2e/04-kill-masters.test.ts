@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { DrillReport } from '../../src/drills/index.ts'
 import { nodes, type Target, targetOf } from './support/client.ts'
-import { watchDisk } from './support/disk.ts'
+import { isNearStall, watchDisk } from './support/disk.ts'
 import { nothingLost, nothingStale, slack, votersOf } from './support/expectations.ts'
 import { holdfast } from './support/holdfast.ts'
 import { etcdIds, inside, inventory, machinesOf, masterOf } from './support/machines.ts'
@@ -19,6 +19,14 @@ beforeAll(async () => {
 })
 
 const etcds = ['main', 'events'] as const
+
+/** For so long after the kill a follower's death may be felt. */
+const windowMs = 2_000
+/**
+ * None later, says the bench, and three times none is none. But the host is shared: how long its disk stalls is
+ * measured, when its processors work for others is not, and that may cost a request or two.
+ */
+const lateAtMost = 2
 
 describe.each([
   { which: 'follower', loses: false },
@@ -44,14 +52,17 @@ describe.each([
     const words = ['drill', 'kill-master', clusterName, `--${which}`, '--output', 'json']
     const ran = await holdfast(loses ? [...words, '--lose-volumes'] : words, 240_000)
     const writes = await writer.stop()
-    const stalledSeconds = await diskWatch()
+    const stalls = await diskWatch()
 
     report = JSON.parse(ran.out) as DrillReport
     const { verdict, bounds } = report
+    const faultMs = Date.parse(report.faultAt)
+    const failures = verdict.failures.slice(verdict.failedBeforeFault)
     console.log(
       `${which}, volumes lost ${loses}: ${verdict.failed} of ${verdict.sent} failed, gap ${verdict.longestGapMs} ms, ` +
         `full strength ${report.fullStrengthMs} ms; second client: ${JSON.stringify({ ...writes, lost: writes.lost.length })}; ` +
-        `the disk stalled for ${stalledSeconds.toFixed(1)} s`,
+        `milliseconds after the kill: failed ${JSON.stringify(failures.map(({ afterFaultMs }) => afterFaultMs))}, ` +
+        `the disk stalled ${JSON.stringify(stalls.map(({ fromMs, toMs }) => [fromMs - faultMs, toMs - faultMs]))}`,
     )
     expect(report.leaderBefore === report.machine).toBe(which === 'leader')
     expect(verdict.lost).toEqual([])
@@ -62,11 +73,12 @@ describe.each([
     expect(verdict.longestGapMs).toBeLessThan(3_000 * slack)
     expect(report.fullStrengthMs).toBeLessThan(defined(bounds.fullStrengthMs, 'bound') * slack)
     if (which === 'follower') {
-      // None later, says the bench. All masters share this host's disk: while it stalls, and for as long after it,
-      // twenty requests a second may fail.
-      const few = Math.ceil(verdict.sentSinceFault * 0.01 * slack + stalledSeconds * 2 * 20)
-      expect(verdict.failedWithinWindow).toBeLessThanOrEqual(few)
-      expect(verdict.failedAfterWindow).toBeLessThanOrEqual(few)
+      // All masters share this host's disk: what fails while it stalls is not the kill's doing.
+      const counted = failures.filter(({ afterFaultMs }) => !isNearStall(faultMs + afterFaultMs, stalls))
+      const soon = counted.filter(({ afterFaultMs }) => afterFaultMs <= windowMs)
+      const late = counted.filter(({ afterFaultMs }) => afterFaultMs > windowMs)
+      expect(soon.length).toBeLessThanOrEqual(Math.ceil(verdict.sentSinceFault * 0.01 * slack))
+      expect(late.length, JSON.stringify(late)).toBeLessThanOrEqual(lateAtMost)
     }
   })
 
