@@ -38,6 +38,22 @@ const flagsOf = async (component: string): Promise<string[]> => {
   return pods.items.map(({ spec }) => spec.containers[0]?.command.join(' ') ?? '')
 }
 
+interface Kubeconfig {
+  clusters: { cluster: { server: string } }[]
+  users: { user: Record<string, string> }[]
+}
+
+const kubeletConf = async (machine: { id: string }) =>
+  parse(await inside(machine, 'cat /etc/kubernetes/kubelet.conf')) as Kubeconfig
+
+const serversOf = ({ clusters }: Kubeconfig) => clusters.map(({ cluster }) => cluster.server)
+
+const kubeProxyConfig = async (file: string) => {
+  const path = '/api/v1/namespaces/kube-system/configmaps/kube-proxy'
+  const { data } = await get<{ data: Record<string, string> }>(target, path)
+  return parse(defined(data[file], file))
+}
+
 describe('up', () => {
   test('ends with 0 within three times the bound, and says what to do next', () => {
     const up = defined(state.up, 'first up')
@@ -129,6 +145,25 @@ describe('the machines', () => {
     }
   })
 
+  test('masters’ kubelets use the certificate that is rotated, not the first one, which kubeadm embeds', async () => {
+    const rotated = '/var/lib/kubelet/pki/kubelet-client-current.pem'
+    const masters = await machinesOf('master')
+
+    expect(masters).toHaveLength(3)
+    for (const master of masters) {
+      const users = (await kubeletConf(master)).users.map(({ user }) => user)
+      expect(users).toEqual([{ 'client-certificate': rotated, 'client-key': rotated }])
+    }
+  })
+
+  test('the worker’s kubelet and kube-proxy know the endpoint only, and no master', async () => {
+    const workers = await machinesOf('node')
+
+    expect(workers).toHaveLength(1)
+    for (const worker of workers) expect(serversOf(await kubeletConf(worker))).toEqual([target.server])
+    expect(serversOf(await kubeProxyConfig('kubeconfig.conf'))).toEqual([target.server])
+  })
+
   test('every node shows its pods’ logs: kubelets’ serving certificates are signed', async () => {
     const { items } = await get<KubeList<Pod>>(
       target,
@@ -208,11 +243,7 @@ describe('the control plane', () => {
   })
 
   test('kube-proxy runs in nftables mode, and its rules are there', async () => {
-    const config = await get<{ data: Record<string, string> }>(
-      target,
-      '/api/v1/namespaces/kube-system/configmaps/kube-proxy',
-    )
-    expect(parse(config.data['config.conf'] ?? '').mode).toBe('nftables')
+    expect((await kubeProxyConfig('config.conf')).mode).toBe('nftables')
     for (const machine of (await inventory()).machines) {
       expect(await inside(machine, 'nft list table ip kube-proxy')).toContain(
         '10.96.0.1 . tcp . 443 : goto service-',
