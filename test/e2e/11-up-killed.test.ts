@@ -1,8 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { linksOf, loopsOf, processesOf } from '../../scripts/leftovers.ts'
 import { isReady, nodes, targetOf } from './support/client.ts'
 import { nothingLost } from './support/expectations.ts'
-import { holdfast, mustRun, startHoldfast } from './support/holdfast.ts'
+import { mustRun, startHoldfast } from './support/holdfast.ts'
 import { cloud, inside, inventory } from './support/machines.ts'
 import { base, clusterName, home, smallName } from './support/place.ts'
 import { deployProbe, servicesWork } from './support/probe.ts'
@@ -23,9 +24,16 @@ const upSmall = [
   'routed',
 ]
 
+const upOneMaster = ['up', smallName, '--masters', '1', '--workers', '0', '--zones', 'a']
+
 beforeAll(async () => {
   await sharedCluster()
 })
+
+async function deleteSmall(): Promise<void> {
+  await mustRun(['delete', 'cluster', smallName, '--yes'])
+  expect(await inventory(smallName)).toEqual({ groups: [], machines: [], volumes: [] })
+}
 
 /** What the small cluster must be in the end, however often it was cut short; and nothing besides. */
 async function mustBeWhole(workers: number, zones = ['a']): Promise<void> {
@@ -140,18 +148,34 @@ describe('two clusters side by side', () => {
     const writer = await startWriter(targetOf(clusterName))
     const before = await inventory()
 
-    await mustRun(['delete', 'cluster', smallName, '--yes'])
+    await deleteSmall()
 
-    expect(await inventory(smallName)).toEqual({ groups: [], machines: [], volumes: [] })
     expect(await inventory()).toEqual(before)
     nothingLost(await writer.stop(), 10)
     await mustBeWell()
   })
 })
 
+test('Ctrl-C while up waits for the checks: what was made is kept, and it says how to go on', async () => {
+  const up = startHoldfast(upOneMaster)
+  up.onLine((line) => {
+    // This line also says which condition it waits for.
+    if (!up.child.killed && line.includes('Wait until everything works: ')) up.child.kill('SIGINT')
+  })
+
+  const { code, err } = await up.done
+
+  expect({ code, err }).toMatchObject({ code: 130 })
+  expect(err).toContain('Go on with the same command')
+  expect(err).toContain(`holdfast delete cluster ${smallName} --yes`)
+  const { groups, volumes } = await inventory(smallName)
+  expect(groups.map(({ name }) => name)).toContain('master-a')
+  expect(volumes).toHaveLength(2)
+  await deleteSmall()
+})
+
 test('a second up at the same time waits, naming the first one’s process', async () => {
-  const words = ['up', smallName, '--masters', '1', '--workers', '0', '--zones', 'a']
-  const first = startHoldfast(words)
+  const first = startHoldfast(upOneMaster)
   // Held in the middle of a step, so that the second really meets it.
   await new Promise<void>((resolve) =>
     first.onLine((line) => {
@@ -161,7 +185,7 @@ test('a second up at the same time waits, naming the first one’s process', asy
     }),
   )
 
-  const second = startHoldfast(words)
+  const second = startHoldfast(upOneMaster)
   await eventually('the second waits', 20_000, async () =>
     expect(second.said()).toMatch(
       new RegExp(`Waiting for another operation on ${smallName}.*process ${first.child.pid}\\b`),
@@ -172,7 +196,7 @@ test('a second up at the same time waits, naming the first one’s process', asy
   expect((await first.done).code).toBe(0)
   expect((await second.done).code).toBe(0)
   await mustBeWhole(0)
-  await mustRun(['delete', 'cluster', smallName, '--yes'])
+  await deleteSmall()
 })
 
 /** A small generator of numbers in [0, 1), so that a run can be repeated: mulberry32. */
@@ -186,11 +210,31 @@ function randomOf(seed: number): () => number {
   }
 }
 
+type Victim = 'command' | 'cloud' | 'both'
+
+/**
+ * Starts `up`, and kills it, the local cloud's process or both at once, so long after its beginning.
+ * @returns whether that hit it on its way: nothing is killed where it has ended before.
+ */
+async function killDuring(words: readonly string[], victim: Victim, afterMs: number): Promise<boolean> {
+  const up = startHoldfast(words)
+  await Promise.race([up.done, sleep(afterMs)])
+  const localCloud = victim === 'command' ? undefined : await cloud().status()
+  const isThere = up.child.exitCode === null && (victim === 'command' || localCloud !== undefined)
+  if (isThere && victim !== 'cloud') up.child.kill('SIGKILL')
+  if (isThere && localCloud) process.kill(localCloud.pid, 'SIGKILL')
+  const { code, err } = await up.done
+  // Without its local cloud the command starts another one and goes on by itself.
+  const wasKilled = isThere && victim !== 'cloud' && code === null
+  if (!wasKilled) expect({ code, err }).toMatchObject({ code: 0 })
+  return victim === 'cloud' ? isThere : wasKilled
+}
+
 describe('up is killed at seeded times', () => {
   const seed = Number(process.env.HOLDFAST_E2E_SEED ?? Date.now() % 1_000_000)
   const random = randomOf(seed)
   // The command is killed, or the local cloud's process, or both at once: while one master comes up, or three.
-  const cases = [
+  const cases: { victim: Victim; zones: string[]; withinMs: number }[] = [
     { victim: 'command', zones: ['a'], withinMs: 12_000 },
     { victim: 'both', zones: ['a', 'b', 'c'], withinMs: 20_000 },
     { victim: 'cloud', zones: ['a'], withinMs: 12_000 },
@@ -201,22 +245,21 @@ describe('up is killed at seeded times', () => {
   test.each(cases)(`seed ${seed}: the $victim, zones $zones`, async ({ victim, zones, withinMs }) => {
     const words = ['up', smallName, '--masters', String(zones.length), '--workers', '0']
     words.push('--zones', zones.join())
-    const afterMs = Math.round(400 + random() * withinMs)
-    console.log(`seed ${seed}: ${victim} killed after ${afterMs} ms`)
-    const up = startHoldfast(words)
-    await new Promise((resolve) => setTimeout(resolve, afterMs))
-    const process_ = victim === 'command' ? undefined : await cloud().status()
-    if (victim !== 'cloud') up.child.kill('SIGKILL')
-    if (process_) process.kill(process_.pid, 'SIGKILL')
-    const { code } = await up.done
+    // A kill that came too late is drawn again, sooner.
+    let latestMs = withinMs
+    for (let draws = 1; ; draws++) {
+      const afterMs = Math.round(400 + random() * latestMs)
+      const hit = await killDuring(words, victim, afterMs)
+      console.log(`seed ${seed}: ${victim} killed after ${afterMs} ms: ${hit ? 'hit' : 'too late'}`)
+      if (hit) break
+      expect(draws).toBeLessThan(5)
+      latestMs = (afterMs - 400) / 2
+      await deleteSmall()
+    }
 
-    // Without its local cloud the command starts another one and goes on by itself.
-    if (victim === 'cloud') expect(code).toBe(0)
     await mustRun(words)
 
     await mustBeWhole(0, zones)
-    const { code: gone } = await holdfast(['delete', 'cluster', smallName, '--yes'])
-    expect(gone).toBe(0)
-    expect(await inventory(smallName)).toEqual({ groups: [], machines: [], volumes: [] })
+    await deleteSmall()
   })
 })
