@@ -13,6 +13,9 @@ export const cgroupVersion = (): 1 | 2 => (existsSync(`${mountpoint}/cgroup.cont
  * Shell lines that put the calling shell ($$) into a control group `$1/$2` of every hierarchy.
  * Each machine needs one of its own: with a common root, one machine's kubelet would clean up the
  * others' pods as orphans. Used on hosts without systemd; with it, a delegated scope does the same.
+ * A group shares the processors with its parent's other groups and processes as equals, so all machines
+ * together would weigh as much as one process of the host: a build on it would starve every apiserver at once.
+ * Each machine weighs as much as a process instead.
  */
 export const enterCgroupScript = `
 group="$1/$2"; shift 2
@@ -25,6 +28,11 @@ enter() {
       fi
     done
   done
+  parent="$1/\${group%/*}"
+  machines=0
+  for machine in "$parent"/*/; do machines=$((machines + 1)); done
+  if [ -f "$parent/cpu.shares" ]; then echo $((1024 * machines)) >"$parent/cpu.shares"; fi
+  if [ -f "$parent/cpu.weight" ]; then echo $((100 * machines)) >"$parent/cpu.weight"; fi
   echo $$ >"$1/$group/cgroup.procs" || exit 1
 }
 if [ -e ${mountpoint}/cgroup.controllers ]; then

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { accessSync, constants, existsSync } from 'node:fs'
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test, vi } from 'vitest'
@@ -83,6 +83,11 @@ describe.skipIf(!mayMakeGroups())('a machine in a scope of systemd', () => {
     await new Promise((resolve) => first.stdout.once('data', resolve))
     expect(existsSync(join(groupsFolder, group))).toBe(true)
     const inside = await Promise.all((await processesInGroup(group)).map(known))
+    const second = spawn('sh', ['-c', script, 'sh', slice, `${scope}-2`], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    await new Promise((resolve) => second.stdout.once('data', resolve))
+    expect(weightOf(slice)).toBe('two processes')
 
     await killMachine(home, machine(await known(first.pid)))
 
@@ -91,6 +96,17 @@ describe.skipIf(!mayMakeGroups())('a machine in a scope of systemd', () => {
     expect(existsSync(join(groupsFolder, group))).toBe(false)
   })
 })
+
+/** As a process of the host weighs 1024 shares, or 100 with control groups v2. */
+function weightOf(group: string): string {
+  const read = (folder: string, setting: string) => {
+    const path = join(folder, group, setting)
+    return existsSync(path) ? Number(readFileSync(path, 'utf8')) : undefined
+  }
+  const share =
+    read('/sys/fs/cgroup/cpu', 'cpu.shares') ?? (read('/sys/fs/cgroup', 'cpu.weight') ?? 0) * 10.24
+  return share === 2048 ? 'two processes' : `${share} shares`
+}
 
 function mayMakeGroups(): boolean {
   try {
