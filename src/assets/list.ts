@@ -1,5 +1,6 @@
 import { type Asset, type AssetSource, assetHome, readAsset } from './cache.ts'
 import { binRecipe, imagesRecipe, type Made, probeRecipe, templateRecipe } from './catalog.ts'
+import type { OfficialSites } from './official.ts'
 import { assetId, type Recipe } from './recipe.ts'
 import { type AssetOptions, leafRecipes } from './resolve.ts'
 import { componentVersions } from './versions.ts'
@@ -58,4 +59,20 @@ export async function listAssets(
   if (images && bin) await look(templateRecipe(versions, images, bin))
   else absent('containerd-template')
   return listed
+}
+
+/**
+ * What a cluster's machines still lack: the assets, and the official sites that have those of them
+ * which Go builds otherwise. The probe is left out, for no cluster needs it. Changes nothing.
+ */
+export async function missingAssets(
+  options: Pick<AssetOptions, 'kubernetesVersion' | 'cache'>,
+): Promise<{ names: string[]; sites: (keyof OfficialSites)[] }> {
+  const names = (await listAssets(options))
+    .filter(({ name, present }) => !present && name !== 'probe')
+    .map(({ name }) => name)
+  const sites = Object.values(leafRecipes(componentVersions(options.kubernetesVersion))).flatMap(
+    ({ name, release }) => (release && names.includes(name) ? [release.site] : []),
+  )
+  return { names, sites: [...new Set(sites)] }
 }

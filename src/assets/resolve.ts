@@ -46,7 +46,7 @@ export interface ResolvedAssets extends Omit<MachineAssets, 'agentBundle' | 'age
   kubectl: string
   /** What every machine has from its first moment: reference and OCI archive. */
   images: { reference: string; archive: string }[]
-  /** The archive of `holdfast.dev/probe:1`; undefined where no Go was there to build it. */
+  /** The archive of `holdfast.dev/probe:1`; undefined where it could not be built. */
   probeArchive: string | undefined
 }
 
@@ -144,7 +144,9 @@ async function probeIfPossible(context: AssetContext): Promise<{ probe?: Asset }
   try {
     return { probe: await obtain(probeRecipe(), context) }
   } catch (error) {
-    if (!(error instanceof HoldfastError) || error.code !== 'asset-command-missing') throw error
+    // A Go that is too old is no reason to end here, where all else was downloaded.
+    const unbuilt = ['asset-command-missing', 'asset-command-failed']
+    if (!(error instanceof HoldfastError) || !unbuilt.includes(error.code)) throw error
     context.report({ type: 'warning', message: `There is no probe image: ${messageOf(error)}` })
     return {}
   }

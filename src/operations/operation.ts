@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url'
 import type { Cloud } from '../clouds/cloud.ts'
-import type { LocalCloud } from '../clouds/local/cloud.ts'
+import type { LocalCloud, LocalCloudOptions } from '../clouds/local/cloud.ts'
 import type { MachineAssets } from '../clouds/local/parts.ts'
-import { HoldfastError, type Problem } from '../errors.ts'
+import { HoldfastError } from '../errors.ts'
 import type { Report } from '../events.ts'
 import type { Home } from '../home.ts'
 import type { ClusterSpec } from '../spec/types.ts'
@@ -41,9 +41,7 @@ export interface OperationOptions {
 }
 
 /** What is found out about this machine, where tests give their own answers. */
-export interface Probes {
-  preflight?: () => Promise<Problem[]>
-  hostRoutes?: () => Promise<{ cidr: string; device: string }[]>
+export type Probes = NonNullable<LocalCloudOptions['probes']> & {
   agent?: () => Promise<{ path: string; sha256: string }>
 }
 
@@ -97,10 +95,10 @@ export function openOperation(options: OperationOptions): Operation {
       home,
       storeUrl: store.location,
       assets: () => [...assetsOf.values()][0] ?? assets(kubernetes.defaultVersion),
+      probes,
     })
     return {
       ...cloud,
-      ...(probes.preflight ? { check: probes.preflight } : {}),
       async endpointTargets(cluster: string) {
         const { localEndpointTargets } = await import('./endpoint-targets.ts')
         return localEndpointTargets(home, cluster)

@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { goodHost } from '../clouds/local-acting/good-host.ts'
 import { type BadInput, badInputs } from './bad-input-cases.ts'
 import { type TestCli, testCli } from './support.ts'
 
@@ -45,7 +46,7 @@ describe('bad input: a clear error, the right exit code, nothing changed', () =>
       ...(env ? { env } : {}),
       ...(bad.editor === undefined ? {} : { attach: async () => bad.editor ?? 0 }),
       probes: {
-        ...(machine ? { preflight: async () => machine } : {}),
+        hostFacts: async () => ({ ...goodHost, ...machine }),
         ...(routes ? { hostRoutes: async () => routes } : {}),
       },
     })

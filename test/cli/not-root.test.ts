@@ -1,8 +1,7 @@
 import { chmodSync, mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { preflightProblems } from '../../src/clouds/local/preflight-rules.ts'
-import { goodHost, usual } from '../clouds/local-acting/good-host.ts'
+import { goodHost } from '../clouds/local-acting/good-host.ts'
 import { type Ran, type TestCli, testCli } from './support.ts'
 
 let cli: TestCli
@@ -57,9 +56,10 @@ describe.runIf(isRoot)('without sudo, where everything was made with it', () => 
 })
 
 describe('a plan on a machine that cannot carry it out', () => {
-  const lacks = preflightProblems({ ...goodHost, root: false }, usual)
   const create = (words: string) =>
-    cli.run(['create', 'cluster', 'try', ...words.split(' ')], { probes: { preflight: async () => lacks } })
+    cli.run(['create', 'cluster', 'try', ...words.split(' ')], {
+      probes: { hostFacts: async () => ({ ...goodHost, root: false }) },
+    })
 
   test('does not ask for another declaration', async () => {
     const { out } = await create('--masters 1')

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Io } from '../../src/cli/io.ts'
 import { runCli } from '../../src/cli/run.ts'
+import { goodHost, noSites } from '../clouds/local-acting/good-host.ts'
 
 export interface Ran {
   code: number
@@ -49,7 +50,8 @@ export function testCli(): TestCli {
         },
         ...changes,
         probes: {
-          preflight: async () => [],
+          hostFacts: async () => goodHost,
+          sites: noSites,
           hostRoutes: async () => [],
           agent: async () => ({ path: '/nowhere', sha256: '0'.repeat(64) }),
           ...changes.probes,

@@ -11,7 +11,9 @@ import { daemonClient } from './client.ts'
 import { rangeProblems } from './cloud-check.ts'
 import type { PowerOptions } from './daemon-power.ts'
 import type { LocalMachine, MachineAssets } from './parts.ts'
+import type { HostProbes } from './preflight.ts'
 import { clusterNames, localPaths, readCluster, readClusterRecord } from './records.ts'
+import type { HostRoute } from './routes.ts'
 
 export interface LocalCloudOptions {
   home: Home
@@ -19,6 +21,7 @@ export interface LocalCloudOptions {
   storeUrl: string
   /** Asked once, when the first group is set. */
   assets: () => Promise<MachineAssets>
+  probes?: HostProbes & { hostRoutes?: () => Promise<HostRoute[]> }
 }
 
 /** The contract, and what tests and drills need besides. */
@@ -36,7 +39,7 @@ export interface LocalCloud extends Cloud {
 }
 
 /** The operator's side of the local cloud; its process is started when something needs it. */
-export function openLocalCloud({ home, storeUrl, assets }: LocalCloudOptions): LocalCloud {
+export function openLocalCloud({ home, storeUrl, assets, probes = {} }: LocalCloudOptions): LocalCloud {
   const client = daemonClient(home)
   const at = (kind: 'clusters' | 'machines', name: string, verb = '') =>
     `/${kind}/${encodeURIComponent(name)}${verb ? `/${verb}` : ''}`
@@ -51,7 +54,8 @@ export function openLocalCloud({ home, storeUrl, assets }: LocalCloudOptions): L
   return {
     kind: 'local',
     async check(declaration) {
-      const { name } = declaration.cluster.metadata
+      const { metadata, spec } = declaration.cluster
+      const { name } = metadata
       await refuseOthers(home, name, storeUrl)
       const [{ preflight }, { wantedBy }, { hostRoutes }, records, inventory] = await Promise.all([
         import('./preflight.ts'),
@@ -61,9 +65,11 @@ export function openLocalCloud({ home, storeUrl, assets }: LocalCloudOptions): L
         // What keeps the local cloud from starting may be among the problems.
         observe(name).catch(() => ({ groups: [], machines: [], volumes: [] })),
       ])
-      const problems = await preflight(home, wantedBy(declaration, inventory))
+      const wanted = wantedBy(declaration, inventory)
+      const problems = await preflight(home, spec.kubernetesVersion, wanted, probes)
       // Without the tools there is no telling the routes; those problems come first anyway.
-      const routes = problems.some(({ severity }) => severity === 'error') ? [] : await hostRoutes()
+      const refused = problems.some(({ severity }) => severity === 'error')
+      const routes = refused ? [] : await (probes.hostRoutes ?? hostRoutes)()
       return [...problems, ...rangeProblems(declaration, routes, records?.cluster.network?.device)]
     },
     observe,

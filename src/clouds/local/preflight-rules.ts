@@ -34,8 +34,10 @@ export interface Wanted {
   running: number
   /** Sum of the sizes of volumes yet to be made; they are sparse, so this may be more than is free. */
   volumesGib: number
-  /** Must Kubernetes be built from source: surely, perhaps (when no official release can be reached), or not. */
-  build: 'needed' | 'maybe' | 'no'
+  /** Is anything that machines are made from missing in the cache? */
+  fetch: boolean
+  /** Must Go build any of it? */
+  build: boolean
 }
 
 /** Three masters took 2 GB in all. */
@@ -53,7 +55,7 @@ export const unusableInPaths = /[,:\\]/
 export function wantedBy(
   { cluster, groups }: Declaration,
   { machines, volumes }: Inventory,
-): Omit<Wanted, 'build'> {
+): Omit<Wanted, 'fetch' | 'build'> {
   const missing = groups
     .filter(({ spec }) => spec.role === 'master' && spec.size > 0)
     .flatMap(({ spec }) => ETCD_NAMES.map((etcd) => ({ seat: spec.seat, etcd })))
@@ -128,11 +130,12 @@ function pathProblems({ disk }: HostFacts): Problem[] {
     )
 }
 
-function diskProblems({ disk }: HostFacts, { build, machines, running, volumesGib }: Wanted): Problem[] {
+function diskProblems({ disk }: HostFacts, wanted: Wanted): Problem[] {
+  const { fetch, build, machines, running, volumesGib } = wanted
   const problems: Problem[] = []
   for (const { path, what, free, writable } of disk) {
     const at = `host.disk.${what}`
-    if (what === 'go' && build === 'no') continue
+    if (what === 'go' && !build) continue
     if (!writable) {
       problems.push(error(at, `${path} cannot be written to`, `${settingOf[what]} names another place.`))
       continue
@@ -140,15 +143,13 @@ function diskProblems({ disk }: HostFacts, { build, machines, running, volumesGi
     if (free === undefined) continue
     const needed = {
       home: machines > running ? homeDiskBytes : 0,
-      cache: build === 'no' ? 0 : cacheDiskBytes,
+      cache: fetch ? cacheDiskBytes : 0,
       go: goDiskBytes,
     }[what]
     if (free < needed) {
       const why = { home: 'the machines', cache: 'what machines are made from', go: "Go's caches" }[what]
       const message = `${why} need ${size(needed)} of disk, ${size(free)} is free at ${path}`
-      // Where official releases can be reached nothing is built: that is found out later.
-      const severity = what === 'go' && build === 'maybe' ? warning : error
-      problems.push(severity(at, message, `Make room there; ${settingOf[what]} names another place.`))
+      problems.push(error(at, message, `Make room there; ${settingOf[what]} names another place.`))
     } else if (what === 'home' && free < volumesGib * gib) {
       const message = `The volumes may grow to ${volumesGib} GiB, ${size(free)} is free at ${path}`
       problems.push(warning(at, message, 'A full disk stops etcd: make room there in time.'))
@@ -168,11 +169,10 @@ function toolProblems({ missingTools, hasApt, go }: HostFacts, { build }: Wanted
       )
     }
   }
-  const trouble = build === 'no' ? undefined : goTrouble(go)
+  const trouble = build ? goTrouble(go) : undefined
   if (trouble) {
-    const message = `${trouble}; Kubernetes is built from source where no official release can be reached`
-    const remedy = `Install Go ${leastGo} or newer, or name a bundle.`
-    problems.push((build === 'needed' ? error : warning)('host.go', message, remedy))
+    const message = `${trouble}, and no official release can be reached: Kubernetes would be built from source`
+    problems.push(error('host.go', message, `Install Go ${leastGo} or newer, or name a bundle.`))
   }
   return problems
 }

@@ -1,30 +1,45 @@
 import { constants, existsSync } from 'node:fs'
-import { access, mkdir, mkdtemp, readdir, readFile, rm, statfs } from 'node:fs/promises'
+import { access, mkdir, mkdtemp, readFile, rm, statfs } from 'node:fs/promises'
 import { arch, freemem, homedir, totalmem } from 'node:os'
 import { dirname, join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { missingPackages } from '../../assets/host-packages.ts'
+import { missingAssets } from '../../assets/list.ts'
+import { type OfficialSites, officialSites, reachableSites } from '../../assets/official.ts'
 import { messageOf, type Problem } from '../../errors.ts'
 import type { Home } from '../../home.ts'
 import { localHost } from '../../hosts/local.ts'
 import { type HostFacts, preflightProblems, type Wanted } from './preflight-rules.ts'
 
+/** What is found out about this host, where tests give their own answers. */
+export interface HostProbes {
+  hostFacts?: (home: Home) => Promise<HostFacts>
+  sites?: OfficialSites
+}
+
 /**
  * What keeps this host from holding a cluster, all in one list. Leaves nothing behind: file systems
  * and network devices are tried in namespaces that end with the try. Packages that apt can install
- * are no problem.
+ * are no problem. Go builds what no official site has; whether they can be reached is asked only where
+ * it makes a difference, because that may take three seconds.
  */
 export async function preflight(
   home: Home,
-  wanted: Omit<Wanted, 'build'> & Partial<Wanted>,
+  kubernetesVersion: string,
+  wanted: Omit<Wanted, 'fetch' | 'build'>,
+  probes: HostProbes = {},
 ): Promise<Problem[]> {
-  const build = wanted.build ?? ((await hasAssets(home.cache)) ? 'no' : 'maybe')
-  return preflightProblems(await hostFacts(home), { ...wanted, build })
-}
-
-/** Are all the machines' binaries in the cache, so that nothing is built? */
-async function hasAssets(cache: string): Promise<boolean> {
-  const made = await readdir(join(cache, 'assets', 'containerd-template')).catch(() => [])
-  return made.some((name) => existsSync(join(cache, 'assets', 'containerd-template', name, 'files')))
+  const [facts, missing] = await Promise.all([
+    (probes.hostFacts ?? hostFacts)(home),
+    missingAssets({ kubernetesVersion, cache: home.cache }),
+  ])
+  const problems = (build: boolean) =>
+    preflightProblems(facts, { ...wanted, fetch: missing.names.length > 0, build })
+  const unbuilt = problems(false)
+  const built = problems(true)
+  if (missing.sites.length === 0 || isDeepStrictEqual(built, unbuilt)) return unbuilt
+  const reachable = await reachableSites(probes.sites ?? officialSites, process.env)
+  return missing.sites.every((site) => reachable[site]) ? unbuilt : built
 }
 
 export async function hostFacts(home: Home): Promise<HostFacts> {

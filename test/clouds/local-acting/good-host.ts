@@ -1,3 +1,4 @@
+import type { OfficialSites } from '../../../src/assets/official.ts'
 import type { HostFacts, Wanted } from '../../../src/clouds/local/preflight-rules.ts'
 
 export const gib = 1024 ** 3
@@ -22,4 +23,6 @@ export const goodHost: HostFacts = {
   links: [{ kind: 'bridge', works: true }],
   inotify: { instances: 128, writable: true },
 }
-export const usual: Wanted = { machines: 4, running: 0, volumesGib: 12, build: 'needed' }
+export const usual: Wanted = { machines: 4, running: 0, volumesGib: 12, fetch: true, build: true }
+/** Nobody listens there, so nothing leaves this host. */
+export const noSites: OfficialSites = { kubernetes: 'http://127.0.0.1:1', github: 'http://127.0.0.1:1' }

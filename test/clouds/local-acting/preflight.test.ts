@@ -11,12 +11,13 @@ import {
   type Wanted,
   wantedBy,
 } from '../../../src/clouds/local/preflight-rules.ts'
-import { leastGo } from '../../../src/constants.ts'
+import { kubernetes, leastGo } from '../../../src/constants.ts'
 import { resolveHome } from '../../../src/home.ts'
 import { declare } from '../../operations/support.ts'
-import { gib, goodHost as good, usual as wanted } from './good-host.ts'
+import { gib, goodHost as good, noSites, usual as wanted } from './good-host.ts'
 
 const none = { machines: 0, running: 0, volumesGib: 0 }
+const { defaultVersion } = kubernetes
 const only = (what: 'home' | 'cache' | 'go', change: object) =>
   good.disk.map((disk) => (disk.what === what ? { ...disk, ...change } : disk))
 const lines = (facts: Partial<HostFacts>, changes: Partial<Wanted> = {}) =>
@@ -74,24 +75,23 @@ describe('preflight', () => {
       /^error host.disk.go: Go's caches need 9.0 GiB of disk, 8.0 GiB is free at \/go/,
     ],
     [
-      'no room for Go that may not be needed',
-      { disk: only('go', { free: 8 * gib }) },
-      { build: 'maybe' },
-      /^warning host.disk.go/,
-    ],
-    [
       'no room for Go that is not needed',
       { disk: only('go', { free: 0, writable: false }) },
-      { build: 'no' },
+      { build: false },
       undefined,
     ],
     [
       'no room for assets',
       { disk: only('cache', { free: 2 * gib }) },
-      { build: 'maybe' },
+      { build: false },
       /^error host.disk.cache/,
     ],
-    ['assets are there already', { disk: only('cache', { free: 0 }) }, { build: 'no' }, undefined],
+    [
+      'assets are there already',
+      { disk: only('cache', { free: 0 }) },
+      { fetch: false, build: false },
+      undefined,
+    ],
     [
       'a full home',
       { disk: only('home', { free: gib / 2 }) },
@@ -149,7 +149,7 @@ describe('preflight', () => {
     [
       'such a cache',
       { disk: only('cache', { path: '/tmp/a:b' }) },
-      { build: 'no' },
+      { fetch: false, build: false },
       /^error host.disk.cache: \/tmp\/a:b has a comma/,
     ],
     ['such a cache of Go', { disk: only('go', { path: '/tmp/a:b' }) }, {}, undefined],
@@ -157,13 +157,13 @@ describe('preflight', () => {
       'a Go that is too old',
       { go: { version: 'go1.19.8', toolchain: '' } },
       {},
-      /^error host.go: go1.19.8 is older than 1.26; /,
+      /^error host.go: go1.19.8 is older than 1.26, and no official release can be reached/,
     ],
     [
       'an old Go that may not download a newer one',
       { go: { version: 'go1.25.1', toolchain: 'local' } },
-      { build: 'maybe' },
-      /^warning host.go: go1.25.1 is older than 1.26 and GOTOOLCHAIN=local keeps it/,
+      {},
+      /^error host.go: go1.25.1 is older than 1.26 and GOTOOLCHAIN=local keeps it/,
     ],
     [
       'an old Go that downloads a newer one',
@@ -180,8 +180,7 @@ describe('preflight', () => {
     ['a newer Go', { go: { version: 'go1.30rc1', toolchain: 'local' } }, {}, undefined],
     ['a Go of one’s own', { go: { version: 'devel +abc', toolchain: 'local' } }, {}, undefined],
     ['no Go for a build', { go: undefined }, {}, /^error host.go/],
-    ['no Go, perhaps no build', { go: undefined }, { build: 'maybe' }, /^warning host.go/],
-    ['no Go, no build', { go: undefined }, { build: 'no' }, undefined],
+    ['no Go, no build', { go: undefined }, { build: false }, undefined],
     [
       'no control groups',
       { cgroup: { version: undefined, controllers: [] } },
@@ -296,11 +295,14 @@ describe('preflight', () => {
     const folder = await mkdtemp(join(tmpdir(), 'hf-preflight-'))
     const home = resolveHome({ HOLDFAST_HOME: folder })
 
-    const problems = await preflight(home, { ...none, machines: 1, build: 'no' })
+    const look = (machines: number) =>
+      preflight(home, defaultVersion, { ...none, machines }, { sites: noSites })
+
+    const problems = await look(1)
 
     for (const { severity, message } of problems) expect([severity, message]).not.toContain(undefined)
     expect(await readdir(folder)).toEqual([])
-    const tooMany = await preflight(home, { ...none, machines: 100_000, build: 'no' })
+    const tooMany = await look(100_000)
     expect(tooMany.map(({ path }) => path)).toContain('host.memory')
     await rm(folder, { recursive: true })
   })
