@@ -6,7 +6,7 @@ import type { Home } from '../../home.ts'
 import { enterCgroupScript } from './machine-cgroup.ts'
 import type { machineFolders } from './machine-folder.ts'
 import type { LocalMachine, MachineAssets } from './parts.ts'
-import { unusableInPaths } from './preflight-rules.ts'
+import { unusableInPaths } from './preflight-disk.ts'
 
 /** The name nspawn knows a machine by; at most 64 characters, the limit of a host's name. */
 export function machineName(home: Pick<Home, 'prefix'>, id: string): string {

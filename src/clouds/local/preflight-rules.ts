@@ -2,8 +2,8 @@ import { leastGo } from '../../constants.ts'
 import type { Problem } from '../../errors.ts'
 import { type Declaration, ETCD_NAMES } from '../../spec/types.ts'
 import type { Inventory } from '../cloud.ts'
-
-const gib = 1024 ** 3
+import { hostError as error, gib, size, hostWarning as warning } from './host-problem.ts'
+import { diskProblems, type FolderFacts } from './preflight-disk.ts'
 
 /** What was found out about this host. Sizes are in bytes; undefined where it could not be found out. */
 export interface HostFacts {
@@ -13,7 +13,7 @@ export interface HostFacts {
   /** As Node names it. */
   architecture: string
   memory: { total: number; available: number }
-  disk: { path: string; what: 'home' | 'cache' | 'go'; free: number | undefined; writable: boolean }[]
+  disk: FolderFacts[]
   /** Programs that are missing, with the package that brings each. */
   missingTools: { tool: string; package: string; reason: string }[]
   /** Can packages be installed by us? */
@@ -42,14 +42,8 @@ export interface Wanted {
 
 /** Three masters took 2 GB in all. */
 export const memoryOfMachine = 0.75 * gib
-const goDiskBytes = 9 * gib
-const homeDiskBytes = 1 * gib
-const cacheDiskBytes = 3 * gib
 const controllersOfV1 = ['cpu', 'cpuacct', 'cpuset', 'memory', 'pids', 'devices', 'freezer', 'blkio']
 const controllersOfV2 = ['cpu', 'cpuset', 'memory', 'pids']
-
-/** The words that start a machine cannot hold paths with these. */
-export const unusableInPaths = /[,:\\]/
 
 /** What a declaration takes of this host, beside what is there of it. Pure. */
 export function wantedBy(
@@ -72,8 +66,7 @@ export function preflightProblems(facts: HostFacts, wanted: Wanted): Problem[] {
   return [
     ...systemProblems(facts),
     ...memoryProblems(facts, wanted),
-    ...pathProblems(facts),
-    ...diskProblems(facts, wanted),
+    ...diskProblems(facts.disk, wanted),
     ...toolProblems(facts, wanted),
     ...kernelProblems(facts),
   ]
@@ -117,48 +110,6 @@ function memoryProblems({ memory }: HostFacts, { machines, running }: Wanted): P
   const message = `${started}${running > 0 ? ' more' : ''} machines need ${size(started * memoryOfMachine)} of memory, ${size(memory.available)} is available now`
   return [warning('host.memory', message, 'End other programs, or use fewer machines.')]
 }
-
-function pathProblems({ disk }: HostFacts): Problem[] {
-  return disk
-    .filter(({ what, path }) => what !== 'go' && unusableInPaths.test(path))
-    .map(({ what, path }) =>
-      error(
-        `host.disk.${what}`,
-        `${path} has a comma, colon or backslash in it`,
-        `Set ${settingOf[what]} to a folder without them.`,
-      ),
-    )
-}
-
-function diskProblems({ disk }: HostFacts, wanted: Wanted): Problem[] {
-  const { fetch, build, machines, running, volumesGib } = wanted
-  const problems: Problem[] = []
-  for (const { path, what, free, writable } of disk) {
-    const at = `host.disk.${what}`
-    if (what === 'go' && !build) continue
-    if (!writable) {
-      problems.push(error(at, `${path} cannot be written to`, `${settingOf[what]} names another place.`))
-      continue
-    }
-    if (free === undefined) continue
-    const needed = {
-      home: machines > running ? homeDiskBytes : 0,
-      cache: fetch ? cacheDiskBytes : 0,
-      go: goDiskBytes,
-    }[what]
-    if (free < needed) {
-      const why = { home: 'the machines', cache: 'what machines are made from', go: "Go's caches" }[what]
-      const message = `${why} need ${size(needed)} of disk, ${size(free)} is free at ${path}`
-      problems.push(error(at, message, `Make room there; ${settingOf[what]} names another place.`))
-    } else if (what === 'home' && free < volumesGib * gib) {
-      const message = `The volumes may grow to ${volumesGib} GiB, ${size(free)} is free at ${path}`
-      problems.push(warning(at, message, 'A full disk stops etcd: make room there in time.'))
-    }
-  }
-  return problems
-}
-
-const settingOf = { home: 'HOLDFAST_HOME', cache: 'HOLDFAST_CACHE', go: 'GOCACHE' } as const
 
 function toolProblems({ missingTools, hasApt, go }: HostFacts, { build }: Wanted): Problem[] {
   const problems: Problem[] = []
@@ -238,17 +189,3 @@ function kernelProblems(facts: HostFacts): Problem[] {
 }
 
 const because = (reason: string | undefined) => (reason ? `: ${reason}` : '')
-
-const size = (bytes: number): string => `${(bytes / gib).toFixed(1)} GiB`
-
-const error = (path: string, message: string, remedy?: string): Problem => ({
-  severity: 'error',
-  path,
-  message,
-  ...(remedy ? { remedy } : {}),
-})
-
-const warning = (path: string, message: string, remedy?: string): Problem => ({
-  ...error(path, message, remedy),
-  severity: 'warning',
-})

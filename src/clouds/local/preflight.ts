@@ -1,5 +1,5 @@
 import { constants, existsSync } from 'node:fs'
-import { access, mkdir, mkdtemp, readFile, rm, statfs } from 'node:fs/promises'
+import { access, mkdir, mkdtemp, readFile, rm, stat, statfs } from 'node:fs/promises'
 import { arch, freemem, homedir, totalmem } from 'node:os'
 import { dirname, join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
@@ -9,6 +9,7 @@ import { type OfficialSites, officialSites, reachableSites } from '../../assets/
 import { messageOf, type Problem } from '../../errors.ts'
 import type { Home } from '../../home.ts'
 import { localHost } from '../../hosts/local.ts'
+import type { FolderFacts } from './preflight-disk.ts'
 import { type HostFacts, preflightProblems, type Wanted } from './preflight-rules.ts'
 
 /** What is found out about this host, where tests give their own answers. */
@@ -44,21 +45,22 @@ export async function preflight(
 
 export async function hostFacts(home: Home): Promise<HostFacts> {
   const root = process.getuid?.() === 0
-  const goCache = process.env.GOCACHE || join(homedir(), '.cache', 'go-build')
+  const foundGo = goFacts()
   const [osRelease, memory, missingTools, noApt, go, cgroup, overlay, links, inotify, ...disk] =
     await Promise.all([
       readFile('/etc/os-release', 'utf8').catch(() => ''),
       memoryFacts(),
       missingPackages(),
       missingPackages([{ tool: 'apt-get', package: 'apt', reason: '' }]),
-      goFacts(),
+      foundGo,
       cgroupFacts(),
       root ? tryOverlay(home.dir) : { works: false },
       root ? tryLinks() : [],
       inotifyFacts(),
-      diskFacts(home.dir, 'home'),
-      diskFacts(home.cache, 'cache'),
-      diskFacts(goCache, 'go'),
+      folderFacts(home.dir, 'home'),
+      folderFacts(home.cache, 'cache'),
+      foundGo.then((found) => folderFacts(found?.buildCache || usualGo.buildCache, 'go-build')),
+      foundGo.then((found) => folderFacts(found?.moduleCache || usualGo.moduleCache, 'go-modules')),
     ])
   return {
     root,
@@ -91,7 +93,7 @@ async function memoryFacts(): Promise<HostFacts['memory']> {
   return { total: totalmem(), available: available ? Number(available) * 1024 : freemem() }
 }
 
-async function diskFacts(path: string, what: 'home' | 'cache' | 'go'): Promise<HostFacts['disk'][number]> {
+async function folderFacts(path: string, what: FolderFacts['what']): Promise<FolderFacts> {
   let there = path
   while (!existsSync(there) && dirname(there) !== there) there = dirname(there)
   const writable = await access(there, constants.W_OK).then(
@@ -102,17 +104,29 @@ async function diskFacts(path: string, what: 'home' | 'cache' | 'go'): Promise<H
     ({ bavail, bsize }) => bavail * bsize,
     () => undefined,
   )
-  return { path, what, free, writable }
+  const device = await stat(there).then(
+    ({ dev }) => dev,
+    () => undefined,
+  )
+  return { path, what, device, free, writable }
 }
 
-const goFacts = (): Promise<HostFacts['go']> =>
+/** Where Go has its caches unless it is told otherwise. */
+const usualGo = {
+  buildCache: join(homedir(), '.cache', 'go-build'),
+  moduleCache: join(homedir(), 'go', 'pkg', 'mod'),
+}
+
+const goFacts = (): Promise<(NonNullable<HostFacts['go']> & typeof usualGo) | undefined> =>
   localHost()
     // Where no module is that asks for another version.
-    .run(['sh', '-c', 'cd / && go env GOVERSION GOTOOLCHAIN'], { timeoutMs: 10_000 })
+    .run(['sh', '-c', 'cd / && go env GOVERSION GOTOOLCHAIN GOCACHE GOMODCACHE'], { timeoutMs: 10_000 })
     .then(
       ({ stdout }) => {
-        const [version = '', toolchain = ''] = stdout.split('\n')
-        return { version: version.trim(), toolchain: toolchain.trim() }
+        const [version = '', toolchain = '', buildCache = '', moduleCache = ''] = stdout
+          .split('\n')
+          .map((line) => line.trim())
+        return { version, toolchain, buildCache, moduleCache }
       },
       () => undefined,
     )

@@ -9,9 +9,10 @@ export const goodHost: HostFacts = {
   architecture: 'x64',
   memory: { total: 8 * gib, available: 6 * gib },
   disk: [
-    { path: '/home', what: 'home', free: 50 * gib, writable: true },
-    { path: '/cache', what: 'cache', free: 50 * gib, writable: true },
-    { path: '/go', what: 'go', free: 50 * gib, writable: true },
+    { path: '/home', what: 'home', device: 1, free: 50 * gib, writable: true },
+    { path: '/cache', what: 'cache', device: 2, free: 50 * gib, writable: true },
+    { path: '/go/build', what: 'go-build', device: 3, free: 50 * gib, writable: true },
+    { path: '/go/mod', what: 'go-modules', device: 3, free: 50 * gib, writable: true },
   ],
   missingTools: [],
   hasApt: true,

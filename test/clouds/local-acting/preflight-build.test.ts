@@ -45,10 +45,10 @@ test('without Go and without official releases in reach there is nothing to make
 test('with them Go is not needed, nor its disk', async () => {
   const { url } = await openSite()
   const home = await openHome()
-  const disk = goodHost.disk.map((entry) => (entry.what === 'go' ? { ...entry, free: gib } : entry))
+  const disk = goodHost.disk.map((entry) => (entry.device === 3 ? { ...entry, free: gib } : entry))
 
   expect(await found(home, { ...noGo, disk }, { kubernetes: url, github: url })).toEqual([])
-  expect(await found(home, { ...noGo, disk })).toEqual(['error host.disk.go', 'error host.go'])
+  expect(await found(home, { ...noGo, disk })).toEqual(['error host.disk', 'error host.go'])
 })
 
 test('nobody is asked where Go can do it, nor where nothing is to be built', async () => {

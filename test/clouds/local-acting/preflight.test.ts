@@ -18,8 +18,6 @@ import { gib, goodHost as good, noSites, usual as wanted } from './good-host.ts'
 
 const none = { machines: 0, running: 0, volumesGib: 0 }
 const { defaultVersion } = kubernetes
-const only = (what: 'home' | 'cache' | 'go', change: object) =>
-  good.disk.map((disk) => (disk.what === what ? { ...disk, ...change } : disk))
 const lines = (facts: Partial<HostFacts>, changes: Partial<Wanted> = {}) =>
   preflightProblems({ ...good, ...facts }, { ...wanted, ...changes }).map(
     ({ severity, path, message }) => `${severity} ${path}: ${message}`,
@@ -69,48 +67,6 @@ describe('preflight', () => {
     ],
     ['one machine only', { memory: { total: 2 * gib, available: gib } }, { machines: 1 }, undefined],
     [
-      'no room for Go',
-      { disk: only('go', { free: 8 * gib }) },
-      {},
-      /^error host.disk.go: Go's caches need 9.0 GiB of disk, 8.0 GiB is free at \/go/,
-    ],
-    [
-      'no room for Go that is not needed',
-      { disk: only('go', { free: 0, writable: false }) },
-      { build: false },
-      undefined,
-    ],
-    [
-      'no room for assets',
-      { disk: only('cache', { free: 2 * gib }) },
-      { build: false },
-      /^error host.disk.cache/,
-    ],
-    [
-      'assets are there already',
-      { disk: only('cache', { free: 0 }) },
-      { fetch: false, build: false },
-      undefined,
-    ],
-    [
-      'a full home',
-      { disk: only('home', { free: gib / 2 }) },
-      {},
-      /^error host.disk.home: the machines need 1.0 GiB of disk, 0.5 GiB is free at \/home/,
-    ],
-    [
-      'volumes larger than the disk',
-      { disk: only('home', { free: 5 * gib }) },
-      {},
-      /^warning host.disk.home: The volumes may grow to 12 GiB, 5.0 GiB is free/,
-    ],
-    [
-      'a home that cannot be written to',
-      { disk: only('home', { writable: false }) },
-      {},
-      /^error host.disk.home: \/home cannot be written to/,
-    ],
-    [
       'missing tools that apt brings',
       { missingTools: [{ tool: 'nft', package: 'nftables', reason: 'lets through' }] },
       {},
@@ -134,25 +90,6 @@ describe('preflight', () => {
       { running: 2 },
       /^warning host.memory: 2 more machines need 1.5 GiB of memory, 1.0 GiB is available now/,
     ],
-    [
-      'a full home of what runs already',
-      { disk: only('home', { free: 0 }) },
-      { running: 4, volumesGib: 0 },
-      undefined,
-    ],
-    [
-      'a home that the machines could not be told',
-      { disk: only('home', { path: '/tmp/a,b' }) },
-      {},
-      /^error host.disk.home: \/tmp\/a,b has a comma, colon or backslash/,
-    ],
-    [
-      'such a cache',
-      { disk: only('cache', { path: '/tmp/a:b' }) },
-      { fetch: false, build: false },
-      /^error host.disk.cache: \/tmp\/a:b has a comma/,
-    ],
-    ['such a cache of Go', { disk: only('go', { path: '/tmp/a:b' }) }, {}, undefined],
     [
       'a Go that is too old',
       { go: { version: 'go1.19.8', toolchain: '' } },
