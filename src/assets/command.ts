@@ -17,8 +17,8 @@ export interface CommandOptions {
   killAfterMs?: number
   /** Called with each line of both outputs while it runs. */
   onLine?: (line: string) => void
-  /** What to do when it fails. */
-  remedy?: string
+  /** What to do when it fails, also by what the error says; a full disk has a remedy of its own. */
+  remedy?: string | ((message: string) => string)
 }
 
 const outputLimitChars = 2000
@@ -78,11 +78,18 @@ function outputOf(
     : missing
       ? 'is not installed'
       : `failed (${result.exitCode ?? result.signal ?? result.shortMessage})`
-  throw new HoldfastError(
-    missing ? 'asset-command-missing' : 'asset-command-failed',
-    `${program} ${args[0] ?? ''} ${ending}${written ? `: ${written}` : '.'}`,
-    { cause: result, ...(options.remedy ? { remedy: options.remedy } : {}) },
-  )
+  const message = `${program} ${args[0] ?? ''} ${ending}${written ? `: ${written}` : '.'}`
+  const remedy = remedyFor(message, options)
+  throw new HoldfastError(missing ? 'asset-command-missing' : 'asset-command-failed', message, {
+    cause: result,
+    ...(remedy ? { remedy } : {}),
+  })
+}
+
+function remedyFor(message: string, { remedy }: CommandOptions): string | undefined {
+  if (/no space left on device|disk quota exceeded/i.test(message))
+    return 'A disk is full: make room at the place that is named above, and run the command again.'
+  return typeof remedy === 'function' ? remedy(message) : remedy
 }
 
 /** Passes `stop` on to a process group, and its end on to whatever is left of it. */

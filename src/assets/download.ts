@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { HoldfastError, messageOf } from '../errors.ts'
 import { sha256OfFile } from './manifest.ts'
+import { takeBundle } from './remedies.ts'
 
 export interface DownloadOptions {
   /** HTTP_PROXY, HTTPS_PROXY and NO_PROXY are respected, in either case of letters. */
@@ -154,7 +155,7 @@ async function withAttempts<T>(url: string, options: DownloadOptions, action: ()
       const final = error instanceof HoldfastError && error.code === 'download-refused'
       if (final || attempt >= attempts || options.stop?.aborted) {
         throw new HoldfastError('download-failed', `${url} could not be downloaded: ${messageOf(error)}`, {
-          remedy: 'Check the connection and HTTPS_PROXY, or name a bundle made by `holdfast assets bundle`.',
+          remedy: `Check the connection and HTTPS_PROXY. ${takeBundle}`,
           cause: error,
         })
       }

@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs'
 import { rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { leastGo } from '../constants.ts'
 import { runCommand } from './command.ts'
 import type { Making } from './recipe.ts'
+import { calledThroughSudo, installGo, takeBundle } from './remedies.ts'
 import { architecture } from './versions.ts'
 
 /** Our own Go modules, one a component; their go.sum files are the checksums of what is built. */
@@ -78,7 +78,19 @@ export async function goBuild(build: GoBuild, dir: string, making: Making): Prom
       const modules = downloaded > 0 ? `downloaded ${downloaded} modules, ` : ''
       making.progress(`${modules}compiled ${compiled} packages`)
     },
-    remedy: `Install Go ${leastGo} or newer and run the command again, or name a bundle made by \`holdfast assets bundle\` on another machine.`,
+    remedy: (message) => goRemedy(message, making.env),
   })
   for (const [from, to] of Object.entries(build.renames ?? {})) await rename(join(dir, from), join(dir, to))
+}
+
+/** By what Go says: not there, or older than the module asks for; out of memory; modules that cannot be had. */
+function goRemedy(message: string, env: NodeJS.ProcessEnv): string {
+  if (/is not installed|requires go >=|invalid go version|golang\.org\/toolchain/.test(message))
+    return installGo(calledThroughSudo(env))
+  const again = 'run the command again: what was compiled is kept.'
+  if (/SIGKILL|signal: killed|cannot allocate memory/.test(message))
+    return `It was killed, most likely for want of memory: end other programs, and ${again}`
+  if (/GOPROXY|dial tcp|proxyconnect|TLS handshake|i\/o timeout|connection reset/.test(message))
+    return `Check that Go gets its modules (GOPROXY, HTTPS_PROXY), and ${again} ${takeBundle}`
+  return `Mend what is named above, and ${again} ${takeBundle}`
 }

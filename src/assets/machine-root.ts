@@ -2,6 +2,7 @@ import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { runCommand } from './command.ts'
 import type { Recipe } from './recipe.ts'
+import { takeBundle } from './remedies.ts'
 
 const suite = 'bookworm'
 
@@ -108,8 +109,7 @@ export const machineRootRecipe: Recipe = {
         onLine: (line) => {
           if (line.startsWith('Setting up ')) progress(`${++unpacked} packages set up`)
         },
-        remedy:
-          'Check that Debian’s archive can be reached, or set HOLDFAST_DEBIAN_MIRROR, or name a bundle.',
+        remedy: `Check that Debian’s archive can be reached, or set HOLDFAST_DEBIAN_MIRROR. ${takeBundle}`,
       },
     )
     await prepare(dir)

@@ -97,6 +97,17 @@ describe('a recipe that takes long', () => {
   })
 })
 
+test('a full disk has a remedy of its own, whatever the command', async () => {
+  const options = { timeoutMs: 10_000, remedy: 'Install dd.' }
+  const write = (to: string) => runCommand('dd', ['if=/dev/zero', `of=${to}`, 'count=1'], options)
+
+  await expect(write('/dev/full')).rejects.toMatchObject({
+    code: 'asset-command-failed',
+    remedy: expect.stringMatching(/^A disk is full: make room/),
+  })
+  await expect(write('/dev/full/x')).rejects.toMatchObject({ remedy: 'Install dd.' })
+})
+
 describe('a command of a process that ends', () => {
   /** A process of its own that runs the sleeper as a command; what `body` says comes after a first Ctrl-C. */
   async function parent(options: string, body = '') {

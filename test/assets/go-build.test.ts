@@ -1,8 +1,10 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { readdir, symlink, writeFile } from 'node:fs/promises'
+import { appendFile, readdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { goArguments, goBuild, goIngredients } from '../../src/assets/go-build.ts'
+import { takeBundle } from '../../src/assets/remedies.ts'
+import type { HoldfastError } from '../../src/errors.ts'
 import { scratch } from './scratch.ts'
 
 const hasGo = spawnSync('go', ['version']).status === 0
@@ -66,19 +68,66 @@ test.skipIf(!hasGo)('a compiler’s complaint is passed on', { timeout: 60_000 }
   await expect(building).rejects.toMatchObject({
     code: 'asset-command-failed',
     message: expect.stringContaining('nonsense'),
+    remedy: expect.stringMatching(/^Mend what is named above/),
   })
 })
 
-test('without Go the error says what to do', async () => {
-  const module = await moduleOf('package main\nfunc main() {}\n')
-  const empty = await scratch()
-  for (const tool of ['setpriv', 'unshare']) await symlink(`/usr/bin/${tool}`, join(empty, tool))
-  const env = { PATH: empty }
+describe('a build that fails says what to do about it', () => {
+  /** What a build in an environment fails with. */
+  async function failure(env: NodeJS.ProcessEnv, change: (module: string) => Promise<void> = async () => {}) {
+    const module = await moduleOf('package main\nfunc main() {}\n')
+    await change(module)
+    const building = goBuild({ module, packages: ['.'] }, await scratch(), { ...making, env })
+    return building.then(
+      () => ({ code: 'none', remedy: 'none' }),
+      (error: HoldfastError) => error,
+    )
+  }
 
-  const building = goBuild({ module, packages: ['.'] }, await scratch(), { ...making, env })
+  test('without Go', async () => {
+    const empty = await scratch()
+    for (const tool of ['setpriv', 'unshare']) await symlink(`/usr/bin/${tool}`, join(empty, tool))
+    const sudo = async (name: string) => (await failure({ PATH: empty, SUDO_USER: name })).remedy
 
-  await expect(building).rejects.toMatchObject({
-    code: 'asset-command-missing',
-    remedy: expect.stringContaining('holdfast assets bundle'),
+    expect(await failure({ PATH: empty })).toMatchObject({
+      code: 'asset-command-missing',
+      remedy: `Install Go 1.26 or newer. ${takeBundle}`,
+    })
+    expect(await sudo('me')).toMatch(
+      /^Install Go .* try `sudo env "PATH=\$PATH" holdfast …`\. Or .* --bundle FILE`/,
+    )
+    expect(await sudo('root')).not.toContain('sudo')
+  })
+
+  test.skipIf(!hasGo)('with a Go that is too old', async () => {
+    const newer = (module: string) =>
+      writeFile(join(module, 'go.mod'), 'module example.test/tiny\n\ngo 1.999\n')
+
+    const { remedy } = await failure({ ...process.env, GOTOOLCHAIN: 'local' }, newer)
+
+    expect(remedy).toMatch(/^Install Go 1.26 or newer\. Or /)
+  })
+
+  test.skipIf(!hasGo)('without the modules', async () => {
+    const env = { ...process.env, GOPROXY: 'http://127.0.0.1:1' }
+    const none = 'A'.repeat(43)
+    const wants = async (module: string) => {
+      await appendFile(join(module, 'go.mod'), '\nrequire example.test/x v1.0.0\n')
+      await writeFile(join(module, 'main.go'), 'package main\nimport _ "example.test/x"\nfunc main() {}\n')
+      await writeFile(
+        join(module, 'go.sum'),
+        `example.test/x v1.0.0 h1:${none}=\nexample.test/x v1.0.0/go.mod h1:${none}=\n`,
+      )
+    }
+
+    expect((await failure(env, wants)).remedy).toMatch(/^Check that Go gets its modules .* Or /)
+  })
+
+  test('without memory', async () => {
+    const bin = await scratch()
+    const killed = 'k8s.io/api/core/v1: /usr/local/go/pkg/tool/linux_amd64/compile: signal: killed'
+    await writeFile(join(bin, 'go'), `#!/bin/sh\necho '${killed}' >&2\nexit 1\n`, { mode: 0o755 })
+
+    expect((await failure({ PATH: `${bin}:/usr/bin:/bin` })).remedy).toContain('end other programs')
   })
 })

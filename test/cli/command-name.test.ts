@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { goodHost } from '../clouds/local-acting/good-host.ts'
 import { type TestCli, testCli } from './support.ts'
 
 let cli: TestCli
@@ -13,6 +14,16 @@ const run = (words: string) => cli.run(words.split(' '), { env })
 describe('commands that are printed are called as this one was', () => {
   test('in remedies', async () => {
     expect((await run('update cluster none')).err).toContain('Make one with `sudo ./holdfast up`.')
+  })
+
+  test('in remedies that tell sudo more', async () => {
+    const { err } = await cli.run(['up', 'try'], {
+      env,
+      probes: { hostFacts: async () => ({ ...goodHost, go: undefined, sudo: true }) },
+    })
+
+    expect(err).toContain('try `sudo env "PATH=$PATH" ./holdfast …`')
+    expect(err).toContain('`sudo ./holdfast assets fetch --bundle FILE`')
   })
 
   test('in what is next', async () => {

@@ -1,3 +1,4 @@
+import { installGo } from '../../assets/remedies.ts'
 import { leastGo } from '../../constants.ts'
 import type { Problem } from '../../errors.ts'
 import { type Declaration, ETCD_NAMES } from '../../spec/types.ts'
@@ -8,6 +9,8 @@ import { diskProblems, type FolderFacts } from './preflight-disk.ts'
 /** What was found out about this host. Sizes are in bytes; undefined where it could not be found out. */
 export interface HostFacts {
   root: boolean
+  /** Called through sudo, which may hide what is on the caller's path. */
+  sudo: boolean
   /** ID and VERSION_ID of /etc/os-release. */
   distribution: { id: string; like: string[]; version: string }
   /** As Node names it. */
@@ -111,7 +114,7 @@ function memoryProblems({ memory }: HostFacts, { machines, running }: Wanted): P
   return [warning('host.memory', message, 'End other programs, or use fewer machines.')]
 }
 
-function toolProblems({ missingTools, hasApt, go }: HostFacts, { build }: Wanted): Problem[] {
+function toolProblems({ missingTools, hasApt, go, sudo }: HostFacts, { build }: Wanted): Problem[] {
   const problems: Problem[] = []
   if (missingTools.length > 0 && !hasApt) {
     for (const { tool, package: name, reason } of missingTools) {
@@ -123,7 +126,7 @@ function toolProblems({ missingTools, hasApt, go }: HostFacts, { build }: Wanted
   const trouble = build ? goTrouble(go) : undefined
   if (trouble) {
     const message = `${trouble}, and no official release can be reached: Kubernetes would be built from source`
-    problems.push(error('host.go', message, `Install Go ${leastGo} or newer, or name a bundle.`))
+    problems.push(error('host.go', message, installGo(sudo)))
   }
   return problems
 }

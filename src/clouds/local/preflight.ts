@@ -6,6 +6,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { missingPackages } from '../../assets/host-packages.ts'
 import { missingAssets } from '../../assets/list.ts'
 import { type OfficialSites, officialSites, reachableSites } from '../../assets/official.ts'
+import { calledThroughSudo } from '../../assets/remedies.ts'
 import { messageOf, type Problem } from '../../errors.ts'
 import type { Home } from '../../home.ts'
 import { localHost } from '../../hosts/local.ts'
@@ -64,6 +65,7 @@ export async function hostFacts(home: Home): Promise<HostFacts> {
     ])
   return {
     root,
+    sudo: calledThroughSudo(process.env),
     distribution: parseOsRelease(osRelease),
     architecture: arch(),
     memory,

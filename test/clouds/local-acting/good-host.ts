@@ -5,6 +5,7 @@ export const gib = 1024 ** 3
 /** A host on which preflight finds nothing. */
 export const goodHost: HostFacts = {
   root: true,
+  sudo: false,
   distribution: { id: 'debian', like: [], version: '12' },
   architecture: 'x64',
   memory: { total: 8 * gib, available: 6 * gib },

@@ -2,9 +2,9 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Machine } from '../../../src/clouds/cloud.ts'
-import { parseOsRelease, preflight } from '../../../src/clouds/local/preflight.ts'
+import { hostFacts, parseOsRelease, preflight } from '../../../src/clouds/local/preflight.ts'
 import {
   type HostFacts,
   preflightProblems,
@@ -13,6 +13,7 @@ import {
 } from '../../../src/clouds/local/preflight-rules.ts'
 import { kubernetes, leastGo } from '../../../src/constants.ts'
 import { resolveHome } from '../../../src/home.ts'
+import { scratch } from '../../assets/scratch.ts'
 import { declare } from '../../operations/support.ts'
 import { gib, goodHost as good, noSites, usual as wanted } from './good-host.ts'
 
@@ -226,6 +227,17 @@ describe('preflight', () => {
       version: '24.04',
     })
     expect(parseOsRelease('')).toEqual({ id: '', like: [], version: '' })
+  })
+
+  test('under sudo, Go may be there and not be found', async () => {
+    vi.stubEnv('SUDO_USER', 'me')
+    onTestFinished(() => void vi.unstubAllEnvs())
+    const facts = await hostFacts(resolveHome({ HOLDFAST_HOME: await scratch() }))
+
+    const problems = preflightProblems({ ...facts, go: undefined }, wanted)
+
+    const { remedy } = problems.find(({ path }) => path === 'host.go') ?? {}
+    expect(remedy).toContain('sudo env "PATH=$PATH"')
   })
 
   test('looks at this host and leaves nothing in the home', async () => {
