@@ -6,7 +6,7 @@ import type { Operation } from '../operations/operation.ts'
 import type { StateStore } from '../store/store.ts'
 import { type Colours, coloursFor } from './colours.ts'
 import { withCommandName } from './command-name.ts'
-import type { Io } from './io.ts'
+import { type Io, isUnderSudo } from './io.ts'
 import { createRenderer } from './render.ts'
 
 /** Options that every verb understands. */
@@ -128,13 +128,25 @@ const noClusters = (store: StateStore) =>
   })
 
 /** Home and cache; under sudo the folders that are made in the caller's home belong to the caller. */
-function ownedHome({ env, userHome, caller }: Io): Home {
+function ownedHome({ env, userHome, uid, caller }: Io): Home {
+  if (!caller && isUnderSudo(env, uid)) throw callerUnknown(env['SUDO_UID'])
   const missing = Object.values(homeFolders(env, userHome)).flatMap(missingFrom)
   const home = resolveHome(env, userHome)
   makeCache(home)
   if (caller) for (const path of missing) chownSync(path, caller.uid, caller.gid)
   return home
 }
+
+/** In root's home nobody would look for it. */
+const callerUnknown = (user: string | undefined) =>
+  new HoldfastError(
+    'caller-unknown',
+    `sudo was called by user ${user}, who has no home that this host knows of`,
+    {
+      remedy: `See what \`getent passwd ${user}\` says. To use root's home, unset SUDO_UID.`,
+      exitCode: 2,
+    },
+  )
 
 const missingFrom = (path: string): string[] =>
   existsSync(path) ? [] : [path, ...missingFrom(dirname(path))]

@@ -1,5 +1,4 @@
-import { spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { execFileSync, spawn } from 'node:child_process'
 import { constants, homedir } from 'node:os'
 import type { Probes } from '../operations/operation.ts'
 
@@ -33,20 +32,26 @@ export interface Io {
   probes?: Probes
 }
 
-/** @returns the caller under sudo, with the home folder that /etc/passwd names. */
-export function sudoCaller(
-  env: NodeJS.ProcessEnv,
-  uid: number,
-  passwd = () => readFileSync('/etc/passwd', 'utf8'),
-) {
-  if (uid !== 0 || !env['SUDO_UID'] || env['SUDO_UID'] === '0') return undefined
-  const entry = passwd()
-    .split('\n')
-    .map((line) => line.split(':'))
-    .find((fields) => fields[2] === env['SUDO_UID'])
-  const home = entry?.[5]
+/** Whether somebody else than root called this through sudo. */
+export const isUnderSudo = (env: NodeJS.ProcessEnv, uid: number): boolean =>
+  uid === 0 && (env['SUDO_UID'] || '0') !== '0'
+
+/** @returns the caller under sudo; undefined without sudo, and where nobody knows that user. */
+export function sudoCaller(env: NodeJS.ProcessEnv, uid: number) {
+  if (!isUnderSudo(env, uid)) return undefined
+  const [, , id, gid, , home] = userEntry(env).split(':')
   if (!home) return undefined
-  return { uid: Number(env['SUDO_UID']), gid: Number(env['SUDO_GID'] ?? entry[3]), home }
+  return { uid: Number(id), gid: Number(env['SUDO_GID'] ?? gid), home }
+}
+
+/** The caller's line as in /etc/passwd, from wherever this host has its users: they may be in a directory. */
+function userEntry(env: NodeJS.ProcessEnv): string {
+  try {
+    const words = ['passwd', env['SUDO_UID'] ?? '']
+    return execFileSync('getent', words, { env, encoding: 'utf8', stdio: 'pipe', timeout: 30_000 }).trim()
+  } catch {
+    return ''
+  }
 }
 
 export function processIo(): Io {
