@@ -1,5 +1,5 @@
-import { readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { goodHost } from '../clouds/local-acting/good-host.ts'
 import { type BadInput, badInputs } from './bad-input-cases.ts'
@@ -57,6 +57,15 @@ describe('bad input: a clear error, the right exit code, nothing changed', () =>
     expect(ran.code).toBe(bad.code)
     expect(ran.out).toBe('')
     expect(cli.snapshot()).toEqual(before)
+  })
+
+  test.each(['home/x', 'cache/assets/x', '.kube/config', 'x'])('a change of %s would be noticed', (path) => {
+    const before = cli.snapshot()
+
+    mkdirSync(dirname(join(cli.cwd, path)), { recursive: true })
+    writeFileSync(join(cli.cwd, path), '')
+
+    expect(cli.snapshot()).not.toEqual(before)
   })
 
   test('there are at least thirty, each with a transcript and no transcript too many', () => {
