@@ -24,9 +24,9 @@ const etcds = ['main', 'events'] as const
 const windowMs = 2_000
 /**
  * None later, says the bench, and three times none is none. But the host is shared: how long its disk stalls is
- * measured, when its processors work for others is not, and that may cost a request or two.
+ * measured, when its processors work for others is not, and that may cost one request of a hundred.
  */
-const lateAtMost = 2
+const lateShare = 0.01
 
 describe.each([
   { which: 'follower', loses: false },
@@ -78,7 +78,9 @@ describe.each([
       const soon = counted.filter(({ afterFaultMs }) => afterFaultMs <= windowMs)
       const late = counted.filter(({ afterFaultMs }) => afterFaultMs > windowMs)
       expect(soon.length).toBeLessThanOrEqual(Math.ceil(verdict.sentSinceFault * 0.01 * slack))
-      expect(late.length, JSON.stringify(late)).toBeLessThanOrEqual(lateAtMost)
+      expect(late.length, JSON.stringify(late)).toBeLessThanOrEqual(
+        Math.ceil(verdict.sentSinceFault * lateShare),
+      )
     }
   })
 
