@@ -14,7 +14,7 @@ export async function bundleAssets(
   options: AssetOptions & { file: string },
 ): Promise<{ bundle: Bundle; sha256: string }> {
   const versions = componentVersions(options.kubernetesVersion)
-  const leaves = await obtainLeaves(versions, await assetContext(options))
+  const leaves = await obtainLeaves(versions, await assetContext({ ...options, verify: true }))
   return asStep(options.report, 'assets-bundle', `Bundle ${basename(options.file)}`, async (progress) => {
     const assets = Object.values(leaves).filter((asset) => asset !== undefined)
     const bundle = await writeBundle(options.file, versions.kubernetes, assets, progress)

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { HoldfastError, isErrno } from '../errors.ts'
+import { isErrno } from '../errors.ts'
 import { runCommand } from './command.ts'
-import { describeTree, formatManifest, type ManifestEntry, parseManifest, sha256OfText } from './manifest.ts'
+import { describeTree, formatManifest, sha256OfText } from './manifest.ts'
 
 /** Where an asset's content came from when it was put into the cache. */
 export type AssetSource = 'bundle' | 'official' | 'built'
@@ -22,13 +22,6 @@ export interface Asset {
   readonly sha256: string
 }
 
-interface Stamp extends Omit<Asset, 'dir'> {
-  /** The largest files: looked at on every use, the others only by a full verification. */
-  sentinels: { path: string; size: number }[]
-}
-
-const sentinelCount = 16
-
 /** What an asset is found by. */
 export type AssetId = Pick<Asset, 'name' | 'version' | 'key'>
 
@@ -36,44 +29,15 @@ export type AssetId = Pick<Asset, 'name' | 'version' | 'key'>
 export const assetHome = (cache: string, { name, version, key }: AssetId): string =>
   join(cache, 'assets', name, `${version}-${key}`)
 
-/**
- * The asset if it is there with the right sizes, else undefined. With `verify` every file is read
- * and its SHA-256 compared; a mismatch throws `asset-damaged`.
- */
-export async function readAsset(
-  cache: string,
-  wanted: AssetId,
-  options: { verify?: boolean } = {},
-): Promise<Asset | undefined> {
+/** The asset if it is in the cache, else undefined. Whether its files are what they were is for `findDamage` to say. */
+export async function readAsset(cache: string, wanted: AssetId): Promise<Asset | undefined> {
   const home = assetHome(cache, wanted)
-  const stamp = await readStamp(home)
-  if (!stamp) return undefined
-  const { sentinels, ...asset } = stamp
-  const dir = join(home, 'files')
-  const sizes = await Promise.all(
-    sentinels.map(async ({ path, size }) => (await sizeOf(join(dir, path))) === size),
-  )
-  if (sizes.includes(false)) return undefined
-  if (options.verify) await verifyAsset(home, asset.sha256)
-  return { ...asset, dir }
-}
-
-/** Compares every file with the manifest; throws `asset-damaged` naming the first that differs. */
-async function verifyAsset(home: string, manifestSha256: string): Promise<void> {
-  const text = await readFile(join(home, 'manifest'), 'utf8')
-  const remedy = `Remove ${home} and run the command again.`
-  if (sha256OfText(text) !== manifestSha256) {
-    throw new HoldfastError('asset-damaged', `${join(home, 'manifest')} was changed.`, { remedy })
-  }
-  const wanted = new Map(parseManifest(text).map((entry) => [entry.path, entry.sha256]))
-  for (const { path, sha256 } of await describeTree(join(home, 'files'))) {
-    if (wanted.get(path) !== sha256) {
-      throw new HoldfastError('asset-damaged', `${join(home, 'files', path)} was changed.`, { remedy })
-    }
-    wanted.delete(path)
-  }
-  for (const path of wanted.keys()) {
-    throw new HoldfastError('asset-damaged', `${join(home, 'files', path)} is missing.`, { remedy })
+  try {
+    const stamp = JSON.parse(await readFile(join(home, 'stamp.json'), 'utf8')) as Omit<Asset, 'dir'>
+    return { ...stamp, dir: join(home, 'files') }
+  } catch (error) {
+    if (isErrno(error, 'ENOENT') || error instanceof SyntaxError) return undefined
+    throw error
   }
 }
 
@@ -104,11 +68,9 @@ export async function publishAsset(
       sha256: sha256OfText(manifest),
     }
     await writeFile(join(building, 'manifest'), manifest)
-    const stamp: Stamp = { ...asset, sentinels: largest(entries) }
-    await writeFile(join(building, 'stamp.json'), `${JSON.stringify(stamp, undefined, 1)}\n`)
+    await writeFile(join(building, 'stamp.json'), `${JSON.stringify(asset, undefined, 1)}\n`)
     await runCommand('sync', ['-f', building], { timeoutMs: 300_000 })
-    // Only a copy that failed its check can be in the way.
-    await rm(home, { recursive: true, force: true })
+    await setAside(home, join(parent, `.${wanted.key}-damaged-${randomBytes(4).toString('hex')}`))
     await rename(building, home)
     await runCommand('sync', ['-f', parent], { timeoutMs: 300_000 })
     return { ...asset, dir: join(home, 'files') }
@@ -118,12 +80,17 @@ export async function publishAsset(
   }
 }
 
-const largest = (entries: ManifestEntry[]): Stamp['sentinels'] =>
-  entries
-    .filter((entry) => entry.size >= 0)
-    .sort((a, b) => b.size - a.size)
-    .slice(0, sentinelCount)
-    .map(({ path, size }) => ({ path, size }))
+/**
+ * Only a damaged copy can be in the way. Machines may run on it, and their files must not go while they do: it stays
+ * until the asset is made once more.
+ */
+async function setAside(home: string, aside: string): Promise<void> {
+  try {
+    await rename(home, aside)
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error
+  }
+}
 
 async function removeLeftovers(parent: string, key: string): Promise<void> {
   const names = await readdir(parent).catch(() => [])
@@ -131,18 +98,3 @@ async function removeLeftovers(parent: string, key: string): Promise<void> {
     if (name.startsWith(`.${key}-`)) await rm(join(parent, name), { recursive: true, force: true })
   }
 }
-
-async function readStamp(home: string): Promise<Stamp | undefined> {
-  try {
-    return JSON.parse(await readFile(join(home, 'stamp.json'), 'utf8')) as Stamp
-  } catch (error) {
-    if (isErrno(error, 'ENOENT') || error instanceof SyntaxError) return undefined
-    throw error
-  }
-}
-
-const sizeOf = async (file: string): Promise<number> =>
-  stat(file).then(
-    (found) => found.size,
-    () => -1,
-  )

@@ -225,6 +225,7 @@ export const templateRecipe = (versions: ComponentVersions, images: Asset, bin: 
   version: versions.kubernetes,
   title: 'Images imported',
   derived: true,
+  linked: true,
   ingredients: ['template 2', ...inputs(images), `containerd ${versions.containerd}`],
   build: (dir, making) => prepareTemplate({ binDir: bin.dir, imagesDir: images.dir }, dir, making),
 })

@@ -1,5 +1,6 @@
 import { type Asset, type AssetSource, assetHome, readAsset } from './cache.ts'
 import { binRecipe, imagesRecipe, type Made, probeRecipe, templateRecipe } from './catalog.ts'
+import { findDamage } from './damage.ts'
 import type { OfficialSites } from './official.ts'
 import { assetId, type Recipe } from './recipe.ts'
 import { type AssetOptions, leafRecipes } from './resolve.ts'
@@ -10,6 +11,8 @@ export interface ListedAsset {
   name: string
   version: string
   present: boolean
+  /** What is wrong with it, so that it is made again when it is next needed. */
+  damage: string | undefined
   source: AssetSource | undefined
   /** Size of its files; hard links of another asset's files are counted again. */
   bytes: number | undefined
@@ -21,30 +24,43 @@ export interface ListedAsset {
 export async function listAssets(
   options: Pick<AssetOptions, 'kubernetesVersion' | 'cache' | 'verify'>,
 ): Promise<ListedAsset[]> {
-  const versions = componentVersions(options.kubernetesVersion)
+  const { cache, verify: all = false } = options
   const listed: ListedAsset[] = []
-  const look = async (recipe: Recipe): Promise<Asset | undefined> => {
-    const id = assetId(recipe)
-    const asset = await readAsset(options.cache, id, { verify: options.verify ?? false })
-    listed.push({
-      name: id.name,
-      version: id.version,
-      present: asset !== undefined,
-      source: asset?.source,
-      bytes: asset?.bytes,
-      path: assetHome(options.cache, id),
-    })
-    return asset
-  }
-  const absent = (name: string) =>
+  for (const { name, version, recipe, asset } of await lookAtAssets(options)) {
     listed.push({
       name,
-      version: versions.kubernetes,
-      present: false,
-      source: undefined,
-      bytes: undefined,
-      path: undefined,
+      version,
+      present: asset !== undefined,
+      damage: asset && (await findDamage(asset, { all, linked: recipe?.linked ?? false })),
+      source: asset?.source,
+      bytes: asset?.bytes,
+      path: recipe && assetHome(cache, assetId(recipe)),
     })
+  }
+  return listed
+}
+
+interface SeenAsset {
+  name: string
+  version: string
+  /** undefined while it depends on an asset that is not there. */
+  recipe?: Recipe
+  asset?: Asset
+}
+
+async function lookAtAssets({
+  kubernetesVersion,
+  cache,
+}: Pick<AssetOptions, 'kubernetesVersion' | 'cache'>): Promise<SeenAsset[]> {
+  const versions = componentVersions(kubernetesVersion)
+  const seen: SeenAsset[] = []
+  const look = async (recipe: Recipe): Promise<Asset | undefined> => {
+    const id = assetId(recipe)
+    const asset = await readAsset(cache, id)
+    seen.push({ name: id.name, version: id.version, recipe, ...(asset ? { asset } : {}) })
+    return asset
+  }
+  const absent = (name: string): undefined => void seen.push({ name, version: versions.kubernetes })
 
   const made: Record<string, Asset> = {}
   const recipes = Object.values(leafRecipes(versions))
@@ -54,11 +70,11 @@ export async function listAssets(
   }
   const complete = recipes.every((recipe) => made[recipe.name])
   await look(probeRecipe())
-  const images = complete ? await look(imagesRecipe(versions, made as Made)) : absent('images') && undefined
-  const bin = complete ? await look(binRecipe(versions, made as Made)) : absent('bin') && undefined
+  const images = complete ? await look(imagesRecipe(versions, made as Made)) : absent('images')
+  const bin = complete ? await look(binRecipe(versions, made as Made)) : absent('bin')
   if (images && bin) await look(templateRecipe(versions, images, bin))
   else absent('containerd-template')
-  return listed
+  return seen
 }
 
 /**
@@ -68,8 +84,8 @@ export async function listAssets(
 export async function missingAssets(
   options: Pick<AssetOptions, 'kubernetesVersion' | 'cache'>,
 ): Promise<{ names: string[]; sites: (keyof OfficialSites)[] }> {
-  const names = (await listAssets(options))
-    .filter(({ name, present }) => !present && name !== 'probe')
+  const names = (await lookAtAssets(options))
+    .filter(({ name, asset }) => !asset && name !== 'probe')
     .map(({ name }) => name)
   const sites = Object.values(leafRecipes(componentVersions(options.kubernetesVersion))).flatMap(
     ({ name, release }) => (release && names.includes(name) ? [release.site] : []),

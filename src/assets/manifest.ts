@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { lstat, readdir, readlink } from 'node:fs/promises'
+import { createHash, hash } from 'node:crypto'
+import { createReadStream, lstatSync, readdirSync, readFileSync, readlinkSync, type Stats } from 'node:fs'
 import { join } from 'node:path'
 
 /** One file of an asset. Symbolic links carry their target instead of a size. */
@@ -10,6 +9,16 @@ export interface ManifestEntry {
   size: number
 }
 
+/** A regular file or a symbolic link of an asset. */
+export interface TreeEntry {
+  /** Below the asset's folder. */
+  readonly path: string
+  readonly stats: Stats
+}
+
+/** Files that are read as one: for thousands of small ones a stream each takes seconds. */
+const smallFileBytes = 1 << 20
+
 /** SHA-256 of a file's content, in hexadecimal. */
 export async function sha256OfFile(file: string): Promise<string> {
   const hash = createHash('sha256')
@@ -17,22 +26,39 @@ export async function sha256OfFile(file: string): Promise<string> {
   return hash.digest('hex')
 }
 
-export const sha256OfText = (text: string): string => createHash('sha256').update(text).digest('hex')
+export const sha256OfText = (text: string): string => hash('sha256', text)
 
-/** Every regular file and symbolic link below `dir`, sorted by path. */
-export async function describeTree(dir: string): Promise<ManifestEntry[]> {
-  const entries: ManifestEntry[] = []
-  for (const entry of await readdir(dir, { recursive: true, withFileTypes: true })) {
-    const absolute = join(entry.parentPath, entry.name)
-    const path = absolute.slice(dir.length + 1)
-    if (entry.isSymbolicLink()) {
-      entries.push({ path, sha256: sha256OfText(await readlink(absolute)), size: -1 })
-    } else if (entry.isFile()) {
-      const { size } = await lstat(absolute)
-      entries.push({ path, sha256: await sha256OfFile(absolute), size })
+/** SHA-256 of an entry's content, or of where it leads to. */
+export async function sha256OfEntry(dir: string, { path, stats }: TreeEntry): Promise<string> {
+  const absolute = join(dir, path)
+  if (stats.isSymbolicLink()) return sha256OfText(readlinkSync(absolute))
+  return stats.size > smallFileBytes ? sha256OfFile(absolute) : hash('sha256', readFileSync(absolute))
+}
+
+/** Every regular file and symbolic link below `dir`, sorted by path. Links are not followed. */
+export function listTree(dir: string): TreeEntry[] {
+  const found: TreeEntry[] = []
+  const walk = (folder: string): void => {
+    for (const entry of readdirSync(join(dir, folder), { withFileTypes: true })) {
+      const path = join(folder, entry.name)
+      if (entry.isDirectory()) walk(path)
+      else if (entry.isFile() || entry.isSymbolicLink())
+        found.push({ path, stats: lstatSync(join(dir, path)) })
     }
   }
-  return entries.sort((a, b) => (a.path < b.path ? -1 : 1))
+  walk('')
+  return found.sort((a, b) => (a.path < b.path ? -1 : 1))
+}
+
+/** What a manifest holds of the tree below `dir`. */
+export async function describeTree(dir: string): Promise<ManifestEntry[]> {
+  const entries: ManifestEntry[] = []
+  for (const entry of listTree(dir)) {
+    const { path, stats } = entry
+    const sha256 = await sha256OfEntry(dir, entry)
+    entries.push({ path, sha256, size: stats.isSymbolicLink() ? -1 : stats.size })
+  }
+  return entries
 }
 
 /** One line an entry, as `sha256sum` writes them, with the size in between. */

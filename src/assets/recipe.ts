@@ -4,6 +4,7 @@ import { HoldfastError } from '../errors.ts'
 import { asStep, type Report } from '../events.ts'
 import type { Bundle } from './bundle-file.ts'
 import { type Asset, type AssetId, type AssetSource, publishAsset, readAsset } from './cache.ts'
+import { findDamage, rememberVerified } from './damage.ts'
 import { withLock } from './lock.ts'
 import { sha256OfText } from './manifest.ts'
 import { fetchRelease, type OfficialSites, type Release } from './official.ts'
@@ -19,6 +20,8 @@ export interface Recipe {
   readonly ingredients: readonly string[]
   /** Made from other assets alone, so that a bundle does not carry it. */
   readonly derived?: boolean
+  /** Machines share its files by hard links. */
+  readonly linked?: boolean
   /** The official release, where there is one with a published checksum. */
   readonly release?: Release
   readonly build: (dir: string, making: Making) => Promise<void>
@@ -39,7 +42,7 @@ export interface AssetContext {
   readonly bundle?: Bundle
   /** Asked to end: nothing is begun any more, and what is being made is dropped. */
   readonly stop?: AbortSignal | undefined
-  /** Read and compare every file of what is in the cache. */
+  /** Read every file of what is in the cache, not only what changed since it was last verified. */
   readonly verify?: boolean
   /** The official sites that can be reached; asked at most once. */
   readonly sites: () => Promise<Partial<OfficialSites>>
@@ -53,14 +56,20 @@ export const assetId = ({ name, version, ingredients }: Recipe): AssetId => ({
 })
 
 /**
- * The asset from the cache, else from the bundle, else the official release, else built here.
+ * The asset from the cache, else from the bundle, else the official release, else built here; one
+ * that is damaged is made again, which a warning says.
  * Only one process makes an asset at a time; the others wait and say for whom.
  */
 export async function obtain(recipe: Recipe, context: AssetContext): Promise<Asset> {
   const id = assetId(recipe)
-  const look = () => readAsset(context.cache, id, { verify: context.verify ?? false })
+  const { linked = false } = recipe
+  const look = async () => {
+    const asset = await readAsset(context.cache, id)
+    const damage = asset && (await findDamage(asset, { all: context.verify ?? false, linked }))
+    return { asset: damage === undefined ? asset : undefined, damage }
+  }
   const cached = await look()
-  if (cached) return cached
+  if (cached.asset) return cached.asset
   return asStep(context.report, `asset-${recipe.name}`, recipe.title, (detail) =>
     paceProgress(detail, (progress) =>
       stoppable(recipe, context, async () => {
@@ -71,13 +80,22 @@ export async function obtain(recipe: Recipe, context: AssetContext): Promise<Ass
         const lock = join(context.cache, 'locks', `${recipe.name}-${id.key}`)
         return withLock(lock, { onWait }, async () => {
           const meanwhile = await look()
-          if (meanwhile) return meanwhile
-          return publishAsset(context.cache, id, (dir) => make(recipe, id, dir, context, progress))
+          if (meanwhile.asset) return meanwhile.asset
+          if (meanwhile.damage)
+            context.report({ type: 'warning', message: madeAgain(recipe, meanwhile.damage) })
+          const made = await publishAsset(context.cache, id, (dir) =>
+            make(recipe, id, dir, context, progress),
+          )
+          await rememberVerified(made, { linked })
+          return made
         })
       }),
     ),
   )
 }
+
+const madeAgain = ({ title }: Recipe, damage: string): string =>
+  `${title} in the cache is damaged and is not used: ${damage} It is made or fetched again.`
 
 /** Whatever goes wrong after the user asked to stop goes wrong because of that. */
 async function stoppable<T>(recipe: Recipe, { stop }: AssetContext, action: () => Promise<T>): Promise<T> {

@@ -1,8 +1,9 @@
 import { join } from 'node:path'
 import { readAsset } from '../assets/cache.ts'
 import { kubernetesRecipe } from '../assets/catalog.ts'
-import { assetId } from '../assets/recipe.ts'
-import { resolveAssets } from '../assets/resolve.ts'
+import { findDamage } from '../assets/damage.ts'
+import { assetId, obtain } from '../assets/recipe.ts'
+import { assetContext } from '../assets/resolve.ts'
 import { componentVersions } from '../assets/versions.ts'
 import { kubernetes } from '../constants.ts'
 import { HoldfastError } from '../errors.ts'
@@ -13,26 +14,30 @@ import type { Operation } from './operation.ts'
 /** Path of the bundled kubectl of this cluster's version. */
 export async function kubectlBinary(operation: Operation, cluster: string): Promise<string> {
   const { declaration } = await readDeclared(operation.store, cluster)
-  const assets = await resolveAssets({
-    kubernetesVersion: declaration.cluster.spec.kubernetesVersion,
-    cache: operation.home.cache,
-    report: operation.report,
-    stop: operation.stop,
-  })
-  return join(assets.binDir, 'kubectl')
+  const { kubernetesVersion } = declaration.cluster.spec
+  const { home, report, stop } = operation
+  const context = await assetContext({ kubernetesVersion, cache: home.cache, report, stop })
+  const { dir } = await obtain(kubernetesRecipe(componentVersions(kubernetesVersion)), context)
+  return join(dir, 'kubectl')
 }
 
 /**
  * Path of the default version's kubectl, for what it answers without a cluster. A question installs and builds nothing.
- * @throws HoldfastError `assets-missing`.
+ * @throws HoldfastError `assets-missing`, `asset-damaged`.
  */
 export async function cachedKubectl({ cache }: Pick<Home, 'cache'>): Promise<string> {
   const version = kubernetes.defaultVersion
-  const asset = await readAsset(cache, assetId(kubernetesRecipe(componentVersions(version))), {
-    verify: false,
-  })
-  if (asset) return join(asset.dir, 'kubectl')
-  throw new HoldfastError('assets-missing', `kubectl ${version} is not in the cache yet`, {
-    remedy: 'Get it with `holdfast assets fetch`; `holdfast up` does so too.',
-  })
+  const asset = await readAsset(cache, assetId(kubernetesRecipe(componentVersions(version))))
+  if (!asset) {
+    throw new HoldfastError('assets-missing', `kubectl ${version} is not in the cache yet`, {
+      remedy: 'Get it with `holdfast assets fetch`; `holdfast up` does so too.',
+    })
+  }
+  const damage = await findDamage(asset)
+  if (damage !== undefined) {
+    throw new HoldfastError('asset-damaged', `kubectl ${version} in the cache cannot be used: ${damage}`, {
+      remedy: 'Get it again with `holdfast assets fetch`; `holdfast up` does so too.',
+    })
+  }
+  return join(asset.dir, 'kubectl')
 }

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { writeBundle } from '../../src/assets/bundle-file.ts'
 import { type AssetContext, obtain, type Recipe } from '../../src/assets/recipe.ts'
 import type { ProgressEvent } from '../../src/events.ts'
-import { scratch } from './scratch.ts'
+import { changeByte, scratch } from './scratch.ts'
 
 async function contextOf(more: Partial<AssetContext> = {}) {
   const events: ProgressEvent[] = []
@@ -75,6 +75,39 @@ test('a build that failed is tried again by the next command', async () => {
 
   expect(events.at(-1)).toMatchObject({ type: 'step-failed', error: 'the compiler said no' })
   expect(await obtain(recipe, context)).toMatchObject({ source: 'built' })
+})
+
+test('a damaged asset is never used: it is made again, and a warning says so', async () => {
+  const { context, events } = await contextOf()
+  const { recipe, builds } = recipeOf('a')
+  const { dir } = await obtain(recipe, context)
+  await changeByte(join(dir, 'thing'))
+  events.splice(0)
+
+  const again = await obtain(recipe, context)
+
+  expect(builds()).toBe(2)
+  expect(await readFile(join(again.dir, 'thing'), 'utf8')).toBe('a')
+  expect(events).toContainEqual({
+    type: 'warning',
+    message: `Thing 1 in the cache is damaged and is not used: ${dir}/thing was changed. It is made or fetched again.`,
+  })
+  events.splice(0)
+  expect(await obtain(recipe, context)).toEqual(again)
+  expect(events).toEqual([])
+})
+
+test('what was just made is not read again by the next command, but for a command that verifies', async () => {
+  const { context } = await contextOf()
+  const { recipe, builds } = recipeOf('a', { linked: true })
+  const { dir } = await obtain(recipe, context)
+  await changeByte(join(dir, 'thing'))
+
+  await obtain(recipe, context)
+  expect(builds()).toBe(1)
+
+  await obtain(recipe, { ...context, verify: true })
+  expect(builds()).toBe(2)
 })
 
 test('a bundle comes before a build, and an asset that it does not hold is built', async () => {

@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { kubernetes } from '../../constants.ts'
 import type { Cli, CommonOptions } from '../context.ts'
+import { exitCodes } from '../exit-codes.ts'
 import { optionsOf, withCommonOptions, withOutput } from '../options.ts'
 import { printData } from '../print.ts'
 import { renderTable } from '../table.ts'
@@ -9,6 +10,7 @@ import { renderTable } from '../table.ts'
 interface AssetOptions extends CommonOptions {
   kubernetesVersion: string
   bundle?: string
+  verify?: boolean
 }
 
 export function registerAssets(program: Command, cli: Cli): void {
@@ -38,31 +40,38 @@ Examples:
       assets
         .command('list')
         .description('List what is needed and what is there.')
-        .addHelpText('after', '\nExamples:\n  holdfast assets list\n  holdfast assets list -o json'),
+        .addHelpText('after', '\nExamples:\n  holdfast assets list\n  holdfast assets list --verify'),
     ),
-  ).action(async (_: unknown, self: Command) => {
-    const options = optionsOf<AssetOptions>(self)
-    const { listAssets } = await import('../../assets/list.ts')
-    const items = await listAssets({ kubernetesVersion: options.kubernetesVersion, cache: cli.home().cache })
-    if (options.output === 'json' || options.output === 'yaml') return printData(cli, items, options.output)
-    cli.io.out(
-      renderTable(
-        ['asset', 'version', 'there', 'size', 'from'],
-        items.map((item) => [
-          item.name,
-          item.version,
-          item.present ? 'yes' : 'no',
-          item.bytes === undefined ? '-' : `${Math.ceil(item.bytes / 1e6)} MB`,
-          item.source ?? '-',
-        ]),
-      ),
-    )
-  })
+  )
+    .option('--verify', 'read every file, not only what changed since it was last verified')
+    .action(async (_: unknown, self: Command) => {
+      const { kubernetesVersion, output, verify = false } = optionsOf<AssetOptions>(self)
+      const { listAssets } = await import('../../assets/list.ts')
+      const items = await listAssets({ kubernetesVersion, cache: cli.home().cache, verify })
+      const damages = items.flatMap(({ damage }) => damage ?? [])
+      if (damages.length > 0) cli.exitCode = exitCodes.notReady
+      if (output === 'json' || output === 'yaml') return printData(cli, items, output)
+      cli.io.out(
+        renderTable(
+          ['asset', 'version', 'there', 'size', 'from'],
+          items.map((item) => [
+            item.name,
+            item.version,
+            item.damage ? 'damaged' : item.present ? 'yes' : 'no',
+            item.bytes === undefined ? '-' : `${Math.ceil(item.bytes / 1e6)} MB`,
+            item.source ?? '-',
+          ]),
+        ),
+      )
+      if (damages.length === 0) return
+      const next = 'What is damaged is never used: `holdfast assets fetch` makes it again, and so does `up`.'
+      cli.io.out(`\n${[...damages, next].join('\n')}\n`)
+    })
 
   withVersion(
     assets
       .command('fetch')
-      .description('Install what this machine lacks, and get or build everything now.')
+      .description('Install what this machine lacks, get or build everything now, and verify all of it.')
       .addHelpText(
         'after',
         '\nExamples:\n  holdfast assets fetch\n  holdfast assets fetch --bundle holdfast-assets.tar',
@@ -85,6 +94,7 @@ Examples:
           cache: operation.home.cache,
           report: operation.report,
           stop: operation.stop,
+          verify: true,
           ...(bundle ? { bundle } : {}),
         })
       })
