@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { isErrno } from '../errors.ts'
 import { runCommand } from './command.ts'
 import { describeTree, formatManifest, sha256OfText } from './manifest.ts'
@@ -70,7 +71,7 @@ export async function publishAsset(
     await writeFile(join(building, 'manifest'), manifest)
     await writeFile(join(building, 'stamp.json'), `${JSON.stringify(asset, undefined, 1)}\n`)
     await runCommand('sync', ['-f', building], { timeoutMs: 300_000 })
-    await setAside(home, join(parent, `.${wanted.key}-damaged-${randomBytes(4).toString('hex')}`))
+    await setAside(cache, wanted)
     await rename(building, home)
     await runCommand('sync', ['-f', parent], { timeoutMs: 300_000 })
     return { ...asset, dir: join(home, 'files') }
@@ -82,14 +83,15 @@ export async function publishAsset(
 
 /**
  * Only a damaged copy can be in the way. Machines may run on it, and their files must not go while they do: it stays
- * until the asset is made once more.
+ * in `CACHE/damaged` until there is another one.
  */
-async function setAside(home: string, aside: string): Promise<void> {
-  try {
-    await rename(home, aside)
-  } catch (error) {
-    if (!isErrno(error, 'ENOENT')) throw error
-  }
+async function setAside(cache: string, asset: AssetId): Promise<void> {
+  const home = assetHome(cache, asset)
+  if (!existsSync(home)) return
+  const aside = join(cache, 'damaged', `${asset.name}-${asset.version}-${asset.key}`)
+  await rm(aside, { recursive: true, force: true })
+  await mkdir(dirname(aside), { recursive: true, mode: 0o700 })
+  await rename(home, aside)
 }
 
 async function removeLeftovers(parent: string, key: string): Promise<void> {

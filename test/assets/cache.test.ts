@@ -31,7 +31,7 @@ test('the same content has the same SHA-256 wherever it is', async () => {
   expect(second.sha256).toBe(first.sha256)
 })
 
-test('what is published again takes the place of the former, which those who use it keep until the next time', async () => {
+test('what is published again takes the place of the former, which stays for those who use it', async () => {
   const cache = await scratch()
   const first = await publishAsset(cache, id, fill)
   await writeFile(join(first.dir, 'two'), 'tw')
@@ -43,7 +43,9 @@ test('what is published again takes the place of the former, which those who use
   expect(await readFile(`/proc/self/fd/${inUse.fd}/two`, 'utf8')).toBe('tw')
   await inUse.close()
   await publishAsset(cache, id, fill)
-  expect(await readdir(join(cache, 'assets', 'thing'))).toHaveLength(2)
+  expect(await readdir(join(cache, 'damaged'))).toEqual(['thing-1.2-abc'])
+  expect(await readFile(join(cache, 'damaged', 'thing-1.2-abc', 'files', 'two'), 'utf8')).toBe('twotwo')
+  expect(await readdir(join(cache, 'assets', 'thing'))).toEqual(['1.2-abc'])
 })
 
 test('a failure leaves nothing, and the leftovers of a kill are removed by the next', async () => {
