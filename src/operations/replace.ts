@@ -30,7 +30,10 @@ export async function replaceDeclared(
   await requireCluster(operation.store, cluster)
   return withOperationLock(operation, cluster, async () => {
     const declared = await readDeclared(operation.store, cluster)
-    const wanted = merge(declared.declaration, parsed.documents)
+    // A file that leaves ranges out means those that are there.
+    const present = declared.declaration.cluster.spec.networking
+    const { documents } = parseDocuments(input.text, input.file, { present })
+    const wanted = merge(declared.declaration, documents)
     throwOnErrors(validateDeclaration(wanted), input.file)
     const { cloud: kind } = declared.declaration.cluster.spec
     const inventory = await (await operation.cloud(kind)).observe(cluster)

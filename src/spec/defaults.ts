@@ -2,20 +2,21 @@ import { kubernetes, ports } from '../constants.ts'
 import { withoutV } from './kubernetes-version.ts'
 import type { ClusterInput, InstanceGroupInput } from './schema.ts'
 import type { ClusterSpec, EtcdSpec, InstanceGroupSpec } from './types.ts'
+import { freeRange } from './validate-ranges.ts'
 
 const GIB = 2 ** 30
 
 export const defaultZones: readonly string[] = ['a', 'b', 'c']
 
-/** Tried in this order; the first that meets no route of the host is taken. */
-export const podCidrs = [
+/** Tried in this order; the first that is free is taken. */
+const podCidrs = [
   '10.244.0.0/16',
   '10.245.0.0/16',
   '10.246.0.0/16',
   '100.96.0.0/16',
   '172.24.0.0/16',
 ] as const
-export const serviceCidrs = ['10.96.0.0/12', '10.112.0.0/12', '100.64.0.0/12', '172.20.0.0/16'] as const
+const serviceCidrs = ['10.96.0.0/12', '10.112.0.0/12', '100.64.0.0/12', '172.20.0.0/16'] as const
 
 /**
  * Locally small, elsewhere what kops has. Twice the quota and half a GiB fit each volume, so that
@@ -39,10 +40,23 @@ function given<T extends object>(fields: T): { [K in keyof T]: Exclude<T[K], und
   }
 }
 
-/** A cluster as declared, with every field that was left out filled in. */
-export function clusterWithDefaults(input: ClusterInput): ClusterSpec {
+/** Where the ranges are that are not named. */
+export interface RangeChoice {
+  /** They must not meet these: the routes of the host. */
+  taken?: readonly string[]
+  /** Those that the cluster has already; else the first that meets nothing. */
+  present?: { readonly podCidr: string; readonly serviceCidr: string } | undefined
+}
+
+/** A cluster as declared, with every field that was left out filled in. Ranges that are named are taken as they are. */
+export function clusterWithDefaults(
+  input: ClusterInput,
+  { taken = [], present }: RangeChoice = {},
+): ClusterSpec {
   const spec = input.spec ?? {}
   const cloud = spec.cloud ?? 'local'
+  const { podCidr, serviceCidr, machineCidr } = spec.networking ?? {}
+  const others = [podCidr, serviceCidr, machineCidr, ...taken].filter((cidr) => cidr !== undefined)
   const etcd = etcdDefaults[cloud === 'local' ? 'local' : 'other']
   return {
     apiVersion: input.apiVersion,
@@ -55,8 +69,8 @@ export function clusterWithDefaults(input: ClusterInput): ClusterSpec {
       topology: spec.topology ?? 'private',
       networking: {
         kind: 'vxlan',
-        podCidr: podCidrs[0],
-        serviceCidr: serviceCidrs[0],
+        podCidr: present?.podCidr ?? freeRange(podCidrs, others),
+        serviceCidr: present?.serviceCidr ?? freeRange(serviceCidrs, others),
         clusterDomain: 'cluster.local',
         ...given(spec.networking ?? {}),
       },

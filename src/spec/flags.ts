@@ -1,12 +1,17 @@
 import type { Problem } from '../errors.ts'
 import { looksLikeAws } from './aws-zones.ts'
-import { clusterWithDefaults, defaultZones, podCidrs, serviceCidrs } from './defaults.ts'
+import { clusterWithDefaults, defaultZones } from './defaults.ts'
 import { type FlagReader, flagReader, type ListFlag, type NumberFlag } from './flag-values.ts'
 import { masterGroups, nodeGroup } from './master-groups.ts'
 import { networkingChoice } from './networking.ts'
 import { API_VERSION, type Declaration } from './types.ts'
-import { type Circumstances, type SortedProblems, sortProblems, validateDeclaration } from './validate.ts'
-import { freeRange } from './validate-ranges.ts'
+import {
+  type Circumstances,
+  routesOf,
+  type SortedProblems,
+  sortProblems,
+  validateDeclaration,
+} from './validate.ts'
 
 /** Flags of `create cluster` and `up`, in camel case as the command line's library hands them over. */
 export interface ClusterFlags {
@@ -102,21 +107,29 @@ export function declarationFromFlags(flags: ClusterFlags, circumstances: Circums
     ['--master-security-groups', flags.masterSecurityGroups],
     ['--control-plane-security-groups', flags.controlPlaneSecurityGroups],
   ])
-  const cluster = clusterWithDefaults({
-    apiVersion: API_VERSION,
-    kind: 'Cluster',
-    metadata: { name },
-    spec: {
-      cloud,
-      kubernetesVersion: flags.kubernetesVersion,
-      zones: clusterZones,
-      topology: reader.choice('--topology', flags.topology, ['public', 'private']),
-      networking: { kind: networking.kind, ...rangesOf(flags, circumstances) },
-      egress: reader.choice('--egress', flags.egress, ['none', 'nat']),
-      dnsZone: flags.dnsZone,
-      cloudLabels: reader.labels('--cloud-labels', flags.cloudLabels),
+  const cluster = clusterWithDefaults(
+    {
+      apiVersion: API_VERSION,
+      kind: 'Cluster',
+      metadata: { name },
+      spec: {
+        cloud,
+        kubernetesVersion: flags.kubernetesVersion,
+        zones: clusterZones,
+        topology: reader.choice('--topology', flags.topology, ['public', 'private']),
+        networking: {
+          kind: networking.kind,
+          podCidr: flags.podCidr,
+          serviceCidr: flags.serviceCidr,
+          machineCidr: flags.networkCidr,
+        },
+        egress: reader.choice('--egress', flags.egress, ['none', 'nat']),
+        dnsZone: flags.dnsZone,
+        cloudLabels: reader.labels('--cloud-labels', flags.cloudLabels),
+      },
     },
-  })
+    { taken: routesOf(circumstances) },
+  )
   const groups = [
     ...masterGroups(name, masters.zones, masters.count, {
       ...optional('machineType', masterSize),
@@ -153,17 +166,6 @@ function networkingOf(flags: ClusterFlags): { kind: 'vxlan' | 'routed' | 'cni'; 
     return { kind: 'vxlan', problems: [{ severity: 'error', path: '--networking', ...choice.error }] }
   const { kind, warning } = choice
   return { kind, problems: warning ? [{ severity: 'warning', path: '--networking', ...warning }] : [] }
-}
-
-/** Ranges that are named are taken as they are; others are the first that meet nothing. */
-function rangesOf(flags: ClusterFlags, { hostRoutes = [] }: Circumstances) {
-  const named = [flags.podCidr, flags.serviceCidr, flags.networkCidr].filter((cidr) => cidr !== undefined)
-  const taken = [...named, ...hostRoutes.map((route) => route.cidr)]
-  return {
-    podCidr: flags.podCidr ?? freeRange(podCidrs, taken),
-    serviceCidr: flags.serviceCidr ?? freeRange(serviceCidrs, taken),
-    machineCidr: flags.networkCidr,
-  }
 }
 
 /** How many masters, and over which zones: as kops decides it. */

@@ -2,7 +2,7 @@ import type { Problem } from '../errors.ts'
 import { assignSeats } from './defaults.ts'
 import { inOrder, parseDocuments, type SpecDocument } from './parse.ts'
 import type { ClusterSpec, Declaration, InstanceGroupSpec } from './types.ts'
-import { type Circumstances, validateDeclaration } from './validate.ts'
+import { type Circumstances, routesOf, validateDeclaration } from './validate.ts'
 
 const isCluster = (document: SpecDocument): document is ClusterSpec => document.kind === 'Cluster'
 const isGroup = (document: SpecDocument): document is InstanceGroupSpec => document.kind === 'InstanceGroup'
@@ -46,7 +46,7 @@ export function loadDeclaration(
   file: string,
   circumstances: Circumstances = {},
 ): { declaration?: Declaration; problems: Problem[] } {
-  const parsed = parseDocuments(text, file)
+  const parsed = parseDocuments(text, file, { taken: routesOf(circumstances) })
   if (!parsed.complete) return { problems: parsed.problems }
   const joined = joinDocuments(parsed.documents)
   const { declaration } = joined

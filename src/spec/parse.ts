@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import type { Problem } from '../errors.ts'
-import { clusterWithDefaults, groupWithDefaults } from './defaults.ts'
+import { clusterWithDefaults, groupWithDefaults, type RangeChoice } from './defaults.ts'
 import { nearest } from './nearest.ts'
 import { networkingChoice } from './networking.ts'
 import { clusterSchema, instanceGroupSchema } from './schema.ts'
@@ -28,7 +28,7 @@ export interface ParsedFile {
  * Reads Cluster and InstanceGroup documents and reports every problem at once. Never throws.
  * @param file only named in the problems
  */
-export function parseDocuments(text: string, file: string): ParsedFile {
+export function parseDocuments(text: string, file: string, ranges: RangeChoice = {}): ParsedFile {
   const yaml = readYaml(text, file)
   const problems = [...yaml.problems]
   if (yaml.documents.length === 0 && problems.length === 0)
@@ -41,7 +41,7 @@ export function parseDocuments(text: string, file: string): ParsedFile {
       line: 1,
       column: 1,
     })
-  const read = yaml.documents.map((document) => parseOne(document, file))
+  const read = yaml.documents.map((document) => parseOne(document, file, ranges))
   problems.push(...read.flatMap((one) => one.problems))
   const kept = read.flatMap((one, index) =>
     one.spec ? [{ spec: one.spec, source: yaml.documents[index] }] : [],
@@ -60,7 +60,11 @@ export const inOrder = (problems: readonly Problem[]): Problem[] =>
 
 const kinds = ['Cluster', 'InstanceGroup'] as const
 
-function parseOne(document: YamlDocument, file: string): { spec?: SpecDocument; problems: Problem[] } {
+function parseOne(
+  document: YamlDocument,
+  file: string,
+  ranges: RangeChoice,
+): { spec?: SpecDocument; problems: Problem[] } {
   const { value } = document
   const problem = (path: string[], message: string, remedy: string): Problem => ({
     severity: 'error',
@@ -103,7 +107,7 @@ function parseOne(document: YamlDocument, file: string): { spec?: SpecDocument; 
   }
   if (kind === 'Cluster') {
     problems.push(...settleNetworking(value, problem))
-    return read(clusterSchema, clusterWithDefaults, document, file, problems)
+    return read(clusterSchema, (input) => clusterWithDefaults(input, ranges), document, file, problems)
   }
   return read(instanceGroupSchema, groupWithDefaults, document, file, problems)
 }

@@ -60,10 +60,16 @@ export const clusterSchema = z
                 default: 'vxlan',
               })
               .optional(),
-            podCidr: text('Addresses of pods; every node gets a /24 of it.', {
-              default: '10.244.0.0/16',
-            }).optional(),
-            serviceCidr: text('Addresses of services.', { default: '10.96.0.0/12' }).optional(),
+            podCidr: text(
+              'Addresses of pods; every node gets a /24 of it. Another range is chosen where nothing is said and this one is taken.',
+              {
+                default: '10.244.0.0/16',
+              },
+            ).optional(),
+            serviceCidr: text(
+              'Addresses of services. Another range is chosen where nothing is said and this one is taken.',
+              { default: '10.96.0.0/12' },
+            ).optional(),
             machineCidr: text(
               "The machines' own network; a free one is chosen where nothing is said.",
             ).optional(),

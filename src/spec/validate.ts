@@ -12,6 +12,8 @@ export interface Circumstances {
   hostRoutes?: readonly HostRoute[]
 }
 
+export const routesOf = ({ hostRoutes = [] }: Circumstances): string[] => hostRoutes.map(({ cidr }) => cidr)
+
 /**
  * Everything that is wrong with a declaration, at once. Pure. Paths begin with `cluster` or
  * `groups[i]`. Errors with `blocks: 'update'` leave it declarable.

@@ -140,6 +140,19 @@ describe('declaring', () => {
     await expect(second).rejects.toMatchObject({ code: 'declaration-conflict', exitCode: 4 })
   })
 
+  test('a file that leaves the ranges out means those that the cluster has', async () => {
+    await createCluster(setup.operation, declare({ podCidr: '10.199.0.0/16', serviceCidr: '10.200.0.0/16' }))
+    await applyCluster(setup.operation, 'try')
+    const text =
+      'apiVersion: holdfast.dev/v1\nkind: Cluster\nmetadata:\n  name: try\nspec:\n  cloudLabels: { a: b }\n'
+
+    await replaceDeclared(setup.operation, { text, file: 'c.yaml', cluster: undefined })
+
+    const { spec } = (await readDeclared(setup.operation.store, 'try')).declaration.cluster
+    expect(spec.networking).toMatchObject({ podCidr: '10.199.0.0/16', serviceCidr: '10.200.0.0/16' })
+    expect(spec.cloudLabels).toEqual({ a: 'b' })
+  })
+
   test('what a running cluster was built on cannot be replaced, and before that it can', async () => {
     await createCluster(setup.operation, declare())
     const { declaration } = await readDeclared(setup.operation.store, 'try')

@@ -14,7 +14,10 @@ describe('a file is answered with all its problems', () => {
 
     const { declaration, problems } = loadDeclaration(transcript.input, 'cluster.yaml', { hostRoutes })
 
-    const answer = `${declaration ? 'declared' : 'refused'}\n${problemLines(problems)}`
+    const { podCidr, serviceCidr } = declaration?.cluster.spec.networking ?? {}
+    // Where the host has a say in them.
+    const ranges = hostRoutes.length > 0 ? `: pods ${podCidr}, services ${serviceCidr}` : ''
+    const answer = `${declaration ? `declared${ranges}` : 'refused'}\n${problemLines(problems)}`
     expect(answer).toBe(answerOf(folder, transcript, answer))
     expect(
       problems.every((problem) => problem.file === 'cluster.yaml' && problem.line && problem.column),
