@@ -1,10 +1,8 @@
 import { execFileSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
-import { createServer, type IncomingMessage, type RequestListener } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { IncomingMessage } from 'node:http'
 import { join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { downloadFile } from '../../src/assets/download.ts'
 import {
   fetchRelease,
@@ -17,30 +15,9 @@ import { obtain } from '../../src/assets/recipe.ts'
 import { architecture } from '../../src/assets/versions.ts'
 import type { ProgressEvent } from '../../src/events.ts'
 import { scratch } from './scratch.ts'
+import { files, serve, sha256 } from './site.ts'
 
-const sha256 = (content: string | Buffer) => createHash('sha256').update(content).digest('hex')
 const env: NodeJS.ProcessEnv = {}
-
-/** Stands in for an official site; returns its base address. */
-async function serve(listener: RequestListener): Promise<string> {
-  const server = createServer(listener)
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  onTestFinished(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-}
-
-/** Serves files by path, and answers 404 for others. */
-const files =
-  (contents: Record<string, string | Buffer>, seen: string[] = []): RequestListener =>
-  (request, response) => {
-    seen.push(request.url ?? '')
-    const content = contents[request.url ?? '']
-    if (content === undefined) response.writeHead(404).end()
-    else response.writeHead(200, { 'content-length': Buffer.byteLength(content) }).end(content)
-  }
 
 const kubelet = `/release/v1.36.3/bin/linux/${architecture()}/kubelet`
 
