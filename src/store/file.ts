@@ -18,7 +18,7 @@ import { type StateStore, type Stored, StoreUnavailableError } from './store.ts'
  * Readers take no lock: a file is replaced by one rename, so it is whole, old or new. Writers take
  * `.holdfast/lock`, compare, write `.holdfast/pending`, sync it, rename it to the key, sync the folder.
  * `.holdfast/floor` holds the highest revision of any deleted key: a key that is made again counts
- * on from there, so that a condition from its former life fails.
+ * on from there, so that a condition from its former life fails. So it outlives the last key, and with it the lock.
  *
  * @param place a folder or a `file:` URL. Made when the first key is written.
  */

@@ -41,7 +41,7 @@ test('nothing is deleted without a name, or without --yes', async () => {
   expect(await inventory()).toEqual(before)
 })
 
-/** The store's own bookkeeping (its lock, and the highest revision that it ever gave out) outlives clusters. */
+/** The store's own bookkeeping outlives clusters, as docs/local.md says: its lock, and the highest revision of a deleted key. */
 const bookkeeping = /^store(\/\.holdfast(\/(floor|lock(\/free)?))?)?$/
 
 test('delete leaves no difference on this host, and in the kubeconfig nothing of its own', async () => {

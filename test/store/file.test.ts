@@ -44,17 +44,25 @@ describe('file store: on disk', () => {
     expect(openFileStore(folder).location).toBe(pathToFileURL(folder).href)
   })
 
-  test('reading makes nothing; the last key deleted leaves no folder', async () => {
+  test('reading makes nothing; the last key deleted leaves what a revision of its former life is known by', async () => {
     const folder = newFolder()
     const store = openFileStore(folder)
     await store.get('c/x')
     await store.list('c/')
     expect(() => statSync(folder)).toThrow('ENOENT')
 
-    await store.put('c/deep/er/x', 'x')
+    const former = await store.put('c/deep/er/x', 'x')
     await store.delete('c/deep/er/x')
 
-    expect(readdirSync(folder)).toEqual(['.holdfast'])
+    expect(readdirSync(folder, { recursive: true }).sort()).toEqual([
+      '.holdfast',
+      '.holdfast/floor',
+      '.holdfast/lock',
+      '.holdfast/lock/free',
+    ])
+    const again = openFileStore(folder)
+    await again.put('c/deep/er/x', 'anew')
+    await expect(again.put('c/deep/er/x', 'stale', { ifRevision: former })).rejects.toThrow('c/deep/er/x')
   })
 
   test("an editor's files and drafts are no keys", async () => {
