@@ -28,7 +28,9 @@ export interface Cli {
   exitCode: number
   home(): Home
   store(options: CommonOptions): Promise<StateStore>
-  /** The name given as an argument, by `--name` or by HOLDFAST_CLUSTER. */
+  /** The name given as an argument or by `--name`. */
+  namedHere(argument: string | undefined, options: CommonOptions): string | undefined
+  /** The same, or else the one of HOLDFAST_CLUSTER. */
   givenName(argument: string | undefined, options: CommonOptions): string | undefined
   /** The given name, or the only cluster there is. @throws when there are none or several. */
   clusterName(argument: string | undefined, options: CommonOptions): Promise<string>
@@ -52,7 +54,7 @@ export function createCli(given: Io): Cli {
       const { openStore } = await import('../store/open.ts')
       return openStore(options.state ?? (io.env['HOLDFAST_STATE_STORE'] || cli.home().storeUrl))
     },
-    givenName(argument, options) {
+    namedHere(argument, options) {
       if (argument !== undefined && options.name !== undefined && argument !== options.name) {
         throw new InvalidInputError(
           `Two different names were given: ${argument} and --name ${options.name}`,
@@ -60,8 +62,10 @@ export function createCli(given: Io): Cli {
           'Give one of them. Nothing was changed.',
         )
       }
-      return argument ?? options.name ?? (io.env['HOLDFAST_CLUSTER'] || undefined)
+      return argument ?? options.name
     },
+    givenName: (argument, options) =>
+      cli.namedHere(argument, options) ?? (io.env['HOLDFAST_CLUSTER'] || undefined),
     async clusterName(argument, options) {
       const given = cli.givenName(argument, options)
       const { declaredClusters, requireCluster } = await import('../operations/declared.ts')

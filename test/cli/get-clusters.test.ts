@@ -11,6 +11,22 @@ beforeEach(async () => {
 })
 afterEach(() => cli.remove())
 
+test('all are listed whatever HOLDFAST_CLUSTER says, and one that is named alone', async () => {
+  await cli.run(['create', 'cluster', 'other'])
+  const names = async (...words: string[]) => {
+    const ran = await cli.run(['get', 'clusters', '-o', 'json', ...words], {
+      env: { HOLDFAST_CLUSTER: 'good' },
+    })
+    return JSON.parse(ran.out).map(
+      ({ cluster }: { cluster: { metadata: { name: string } } }) => cluster.metadata.name,
+    )
+  }
+
+  expect(await names()).toEqual(['good', 'other'])
+  expect(await names('other')).toEqual(['other'])
+  expect(await names('--name', 'other')).toEqual(['other'])
+})
+
 const damage = (name: string) => writeFileSync(join(cli.home, 'store', name, 'cluster.yaml'), 'x')
 
 test.each([[[]], [['-o', 'json']], [['-o', 'yaml']]])(

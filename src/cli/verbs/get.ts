@@ -79,7 +79,8 @@ async function show(
   options: CommonOptions,
 ): Promise<void> {
   const lists = await import('../../operations/lists.ts')
-  if (kind === 'clusters') return showClusters(cli, cli.givenName(argument, options), options)
+  // A list of all there are does not end at the one that HOLDFAST_CLUSTER names.
+  if (kind === 'clusters') return showClusters(cli, cli.namedHere(argument, options), options)
   const name = await cli.clusterName(argument, options)
   const inventory = await cli.operate(options, (operation) => lists.listInventory(operation, name))
   if (kind === 'machines') {
