@@ -8,10 +8,20 @@ import { sortProblems, validateDeclaration } from '../spec/validate.ts'
 import { writeCluster, writeGroup } from '../spec/write.ts'
 import { keys } from '../store/keys.ts'
 import { StoreConflictError } from '../store/store.ts'
+import { anotherName } from './another-name.ts'
 import { type Declared, readDeclared, refuseUnfinishedDeletion, requireCluster } from './declared.ts'
 import { openJournal } from './journal.ts'
 import { withOperationLock } from './lock.ts'
 import type { Operation } from './operation.ts'
+
+interface ReplaceInput {
+  text: string
+  file: string
+  /** The cluster that was named beside the text. */
+  cluster: string | undefined
+  /** How; see `anotherName`. */
+  named?: string
+}
 
 /**
  * Replaces the documents that a text holds; the others stay. Every document is written only if it is
@@ -19,10 +29,7 @@ import type { Operation } from './operation.ts'
  * @returns the cluster's name.
  * @throws InvalidInputError with every problem of the text; HoldfastError `declaration-conflict`.
  */
-export async function replaceDeclared(
-  operation: Operation,
-  input: { text: string; file: string; cluster: string | undefined },
-): Promise<string> {
+export async function replaceDeclared(operation: Operation, input: ReplaceInput): Promise<string> {
   const parsed = parseDocuments(input.text, input.file)
   throwOnErrors(parsed.problems, input.file)
   const cluster = clusterOf(parsed.documents, input)
@@ -110,23 +117,23 @@ const withSeat = (group: InstanceGroupSpec, seat: string | undefined): InstanceG
 
 function clusterOf(
   documents: readonly (ClusterSpec | InstanceGroupSpec)[],
-  input: { file: string; cluster: string | undefined },
+  { file, cluster, named }: ReplaceInput,
 ): string {
-  const names = [
-    ...new Set(
-      documents.map((document) =>
-        document.kind === 'Cluster' ? document.metadata.name : document.metadata.cluster,
-      ),
+  const names = new Set(
+    documents.map((document) =>
+      document.kind === 'Cluster' ? document.metadata.name : document.metadata.cluster,
     ),
-  ]
-  if (input.cluster !== undefined) names.push(...(names.includes(input.cluster) ? [] : [input.cluster]))
-  const [only] = names
-  if (only !== undefined && names.length === 1) return only
-  throw new InvalidInputError(
-    `${input.file} speaks of several clusters: ${names.join(', ')}`,
-    [],
-    'One at a time.',
   )
+  const [only = cluster] = names
+  if (only === undefined || names.size > 1) {
+    throw new InvalidInputError(
+      `${file} speaks of several clusters: ${[...names].join(', ')}`,
+      [],
+      'One at a time.',
+    )
+  }
+  if (cluster !== undefined && cluster !== only) throw anotherName(file, only, cluster, named)
+  return only
 }
 
 function throwOnErrors(problems: readonly Problem[], file: string): void {

@@ -109,6 +109,24 @@ test('what was written in an editor that failed is kept', async () => {
   rmSync(dirname(file), { recursive: true })
 })
 
+test('a cluster that is given another name in an editor stays what it is', async () => {
+  await run('create cluster x')
+  const before = cli.snapshot()
+
+  const ran = await cli.run(['edit', 'cluster', 'x'], {
+    attach: async (command) => {
+      const file = command.at(-1) ?? ''
+      writeFileSync(file, readFileSync(file, 'utf8').replaceAll(/(name|cluster): x$/gm, '$1: y'))
+      return 0
+    },
+  })
+
+  expect(ran.code).toBe(2)
+  expect(ran.err).toMatch(/x\.yaml declares y, and what is edited is x/)
+  expect(cli.snapshot()).toEqual(before)
+  rmSync(dirname(ran.err.match(/\/\S+x\.yaml/)?.[0] ?? ''), { recursive: true })
+})
+
 /** Every verb and group of verbs, as words. */
 function allVerbs(): string[] {
   const below = (command: Command, path: readonly string[]): string[] =>

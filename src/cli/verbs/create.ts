@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { InvalidInputError } from '../../errors.ts'
+import { anotherName } from '../../operations/another-name.ts'
 import type { ClusterFlags } from '../../spec/flags.ts'
 import type { Cli, CommonOptions } from '../context.ts'
 import { type DeclaredInput, declareFromFile, declareFromFlags } from '../declare.ts'
@@ -33,7 +34,9 @@ Examples:
     const options = optionsOf<CreateOptions>(self)
     if (options.filename === undefined) return self.help({ error: true })
     const declared = await declareFromFile(cli, options.filename)
-    refuseAnotherName(declared, options.filename, cli.givenName(undefined, options))
+    const { name } = declared.declaration.cluster.metadata
+    const given = cli.givenName(undefined, options) ?? name
+    if (given !== name) throw anotherName(options.filename, name, given)
     await declareAndShow(cli, declared, options)
   })
 
@@ -68,17 +71,6 @@ Examples:
       const flags = { ...options, ...(name === undefined ? {} : { name }) }
       await declareAndShow(cli, await declareFromFlags(cli, flags), options)
     })
-}
-
-/** A name that is given beside a file must be the file's own. */
-function refuseAnotherName({ declaration }: DeclaredInput, file: string, given: string | undefined): void {
-  const { name } = declaration.cluster.metadata
-  if (given === undefined || given === name) return
-  throw new InvalidInputError(
-    `${file} declares ${name}, and --name or HOLDFAST_CLUSTER says ${given}`,
-    [],
-    'Leave that out, or give the same name. Nothing was changed.',
-  )
 }
 
 async function declareAndShow(cli: Cli, declared: DeclaredInput, options: CreateOptions): Promise<void> {
