@@ -6,11 +6,14 @@ import type { Circumstances } from './validate.ts'
 
 const text = (value: unknown): string => (Array.isArray(value) ? value.join(',') : String(value ?? 'not set'))
 
-function changeText({ path, from, to }: Difference): string {
-  const group = /^groups\[([^\]]*)\]$/.exec(path)?.[1]
-  if (group !== undefined)
-    return from === undefined ? `the group ${group} would be added` : `the group ${group} would go`
-  return `${path} is ${text(from)} and would become ${text(to)}`
+/** What two declarations have differently, and its name in a sentence where that is not the path. */
+type Change = Difference & { what?: string }
+
+function changeText({ path, what = path, from, to }: Change): string {
+  const added = /^groups\[([^\]]*)\]$/.exec(path)?.[1]
+  return added === undefined
+    ? `${what} is ${text(from)} and would become ${text(to)}`
+    : `the group ${added} would be added`
 }
 
 /**
@@ -25,14 +28,11 @@ export function repeatUp(
   circumstances: Circumstances = {},
 ): FlagsResult & { differs?: true } {
   const { spec, metadata } = existing.cluster
-  const masters = existing.groups.filter((group) => group.spec.role === 'master')
   const nodes = existing.groups.find((group) => group.spec.role === 'node' && group.metadata.name === 'nodes')
   const countGiven = [flags.masters, flags.controlPlanes, flags.masterCount, flags.controlPlaneCount].some(
     (value) => value !== undefined,
   )
-  const zonesGiven = [flags.zones, flags.masterZones, flags.controlPlaneZones].some(
-    (value) => value !== undefined,
-  )
+  const zonesGiven = (flags.masterZones ?? flags.controlPlaneZones) !== undefined
   const wanted = declarationFromFlags(
     {
       ...flags,
@@ -47,15 +47,24 @@ export function repeatUp(
       topology: flags.topology ?? spec.topology,
       egress: flags.egress ?? spec.egress,
       workers: flags.workers ?? flags.nodeCount ?? nodes?.spec.size ?? 0,
-      ...(countGiven ? {} : { masters: masters.length }),
+      ...(countGiven ? {} : { masters: masterZones(existing).length }),
     },
     circumstances,
   )
   if (!wanted.declaration) return wanted
-  const differences = diffDeclarations(existing, wanted.declaration).filter((difference) => {
-    if (isWorkerCount(difference, existing)) return false
-    return asked(difference, flags, countGiven || zonesGiven, nodes !== undefined)
-  })
+  const { declaration } = wanted
+  // What a file calls its masters is nothing that flags speak of: how many there are counts, and where.
+  const masterChange = (path: string, what: string, of: (zones: string[]) => unknown): Change[] => {
+    const [from, to] = [of(masterZones(existing)), of(masterZones(declaration))]
+    return from === to ? [] : [{ path, what, from, to }]
+  }
+  const differences: Change[] = [
+    ...diffDeclarations(existing, declaration).filter(
+      (difference) => !isWorkerCount(difference, existing) && asked(difference, flags, nodes !== undefined),
+    ),
+    ...(countGiven ? masterChange('--masters', 'the number of masters', (zones) => zones.length) : []),
+    ...(zonesGiven ? masterChange('--master-zones', 'the masters’ zones', (zones) => zones.join()) : []),
+  ]
   const errors = differences.map(
     (difference): Problem => ({
       severity: 'error',
@@ -66,21 +75,19 @@ export function repeatUp(
     }),
   )
   if (errors.length > 0) return { errors, blockers: [], warnings: [], differs: true }
-  const size = wanted.declaration.groups.find((group) => group.metadata.name === 'nodes')?.spec.size
+  const size = declaration.groups.find((group) => group.metadata.name === 'nodes')?.spec.size
   const groups = existing.groups.map((group) =>
     group === nodes && size !== undefined ? { ...group, spec: { ...group.spec, size } } : group,
   )
   return { ...wanted, declaration: { cluster: existing.cluster, groups } }
 }
 
+/** The zone of each master, sorted. */
+const masterZones = ({ groups }: Declaration): string[] =>
+  groups.flatMap(({ spec }) => (spec.role === 'master' ? [spec.zones.join()] : [])).sort()
+
 /** Whether the user's flags speak of it at all: a cluster declared from a file has more than flags can say. */
-function asked(
-  difference: Difference,
-  flags: ClusterFlags,
-  mastersOrZones: boolean,
-  hasNodes: boolean,
-): boolean {
-  const { path } = difference
+function asked({ path }: Difference, flags: ClusterFlags, hasNodes: boolean): boolean {
   const given = (...values: unknown[]) => values.some((value) => value !== undefined)
   if (path === 'cluster.spec.cloud') return given(flags.cloud)
   if (path === 'cluster.spec.dnsZone') return given(flags.dnsZone)
@@ -95,5 +102,5 @@ function asked(
     return given(flags.nodeSize, flags.masterSize, flags.controlPlaneSize)
   if (path.endsWith('.spec.securityGroups'))
     return given(flags.nodeSecurityGroups, flags.masterSecurityGroups)
-  return mastersOrZones && /(\]|\.spec\.zones)$/.test(path)
+  return path === 'groups[nodes].spec.zones' && given(flags.zones)
 }

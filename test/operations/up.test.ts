@@ -66,7 +66,7 @@ describe('what is declared while this machine is being prepared', () => {
 
     const refused = await second.ended
     expect(refused).toMatchObject({ code: 'invalid-input' })
-    expect((refused as InvalidInputError).problems.map(({ path }) => path)).toContain('groups[master-b]')
+    expect((refused as InvalidInputError).problems.map(({ path }) => path)).toContain('--masters')
     expect(await readDeclared(setup.operation.store, 'try')).toEqual(before)
   })
 

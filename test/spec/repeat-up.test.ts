@@ -43,7 +43,8 @@ describe('up again', () => {
   })
 
   test.each<[ClusterFlags, string[]]>([
-    [{ masters: '3' }, ['groups[master-a]', 'groups[master-a-1]', 'groups[master-a-2]', 'groups[master-b]']],
+    [{ masters: '3' }, ['--masters']],
+    [{ masterZones: 'b' }, ['--master-zones']],
     [{ zones: 'a,b,c' }, ['cluster.spec.zones', 'groups[nodes].spec.zones']],
     [{ networking: 'routed' }, ['cluster.spec.networking.kind']],
     [{ egress: 'none' }, ['cluster.spec.egress']],
@@ -56,6 +57,30 @@ describe('up again', () => {
 
     expect(declaration).toBeUndefined()
     expect(errors.map((problem) => problem.path)).toEqual(paths)
+  })
+
+  test.each<[ClusterFlags, string[]]>([
+    [{ masters: '3' }, []],
+    [{ controlPlanes: '3', zones: 'a,b,c' }, []],
+    [{ workers: '2' }, ['groups[nodes]']],
+    [{ masterZones: 'c,b,a' }, []],
+    [{ masters: '5' }, ['--masters']],
+    [{ zones: 'a,b' }, ['cluster.spec.zones']],
+  ])('whose masters a file gave other names, with %j', (flags, paths) => {
+    const { cluster, groups } = declared({ zones: 'a,b,c', workers: 0 })
+    const names = ['first', 'second', 'third', 'gpu']
+    const fromFile: Declaration = {
+      cluster,
+      groups: groups.map((group, index) => ({
+        ...group,
+        metadata: { ...group.metadata, name: names[index] ?? '' },
+      })),
+    }
+
+    const { declaration, errors } = repeatUp(fromFile, { name: 'x', ...flags })
+
+    expect(errors.map((problem) => problem.path)).toEqual(paths)
+    expect(declaration).toEqual(paths.length === 0 ? fromFile : undefined)
   })
 
   test('keeps what only a file can say', () => {
