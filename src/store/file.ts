@@ -11,6 +11,9 @@ import { processLock } from './process-lock.ts'
 import { decodeRecord, encodeRecord } from './record.ts'
 import { type StateStore, type Stored, StoreUnavailableError } from './store.ts'
 
+/** What the system says of a place where no folder is nor can be made, or be written. */
+const noPlace = ['ENOTDIR', 'EEXIST', 'EROFS', 'EACCES', 'EPERM', 'ENOENT']
+
 /**
  * A store in a folder: each key is a file of that name. Many processes of one host may use it at
  * once, and any of them may be killed at any moment.
@@ -31,6 +34,9 @@ export function openFileStore(place: string): StateStore {
   const location = pathToFileURL(root).href
   const fileOf = (key: string) => join(root, key)
 
+  /** Until then what the system refuses may well be a place that was mistyped. */
+  let wasWritten = false
+
   /** What the system refuses becomes the contract's error; our own errors pass. */
   const guarded = async <T>(action: () => Promise<T>): Promise<T> => {
     try {
@@ -39,7 +45,8 @@ export function openFileStore(place: string): StateStore {
       if (error instanceof HoldfastError && error.code !== 'lock-timeout') throw error
       const refused = refusedToUser(`The state store ${location}`, error)
       if (refused) throw refused
-      throw new StoreUnavailableError(location, folderFault(error), error)
+      const wrongPlace = !wasWritten && isErrno(error, ...noPlace)
+      throw new StoreUnavailableError(location, folderFault(error), error, wrongPlace)
     }
   }
 
@@ -73,7 +80,9 @@ export function openFileStore(place: string): StateStore {
 
   const exclusively = async <T>(action: () => Promise<T>): Promise<T> => {
     await makeSynced(own, dirname(root))
-    return lock.run(action)
+    const done = await lock.run(action)
+    wasWritten = true
+    return done
   }
 
   return {

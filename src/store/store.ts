@@ -51,9 +51,16 @@ export class StoreConflictError extends HoldfastError {
 }
 
 export class StoreUnavailableError extends HoldfastError {
-  constructor(location: string, reason: string, cause?: unknown) {
+  /** @param wrongPlace nothing was written, and the place that was named cannot be one of a store. */
+  constructor(location: string, reason: string, cause?: unknown, wrongPlace = false) {
     super('store-unavailable', `The state store ${location} cannot be used: ${reason}`, {
-      remedy: 'A running cluster goes on without it; changes wait until it is back.',
+      ...(wrongPlace
+        ? {
+            remedy:
+              'Name another place with --state or in HOLDFAST_STATE_STORE: a folder that can be written.',
+            exitCode: 2,
+          }
+        : { remedy: 'A running cluster goes on without it; changes wait until it is back.' }),
       cause,
     })
   }

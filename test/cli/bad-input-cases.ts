@@ -173,13 +173,13 @@ export const badInputs: BadInput[] = [
     name: 'a store that cannot be written',
     words: 'create cluster try --state file://DIR/c.yaml/store',
     files: { 'c.yaml': '' },
-    code: 1,
+    code: 2,
   },
   {
     name: 'a file in the place of the store',
     words: 'get clusters --state file://DIR/c.yaml',
     files: { 'c.yaml': '' },
-    code: 1,
+    code: 2,
   },
   { name: 'a home that is a file', words: 'get clusters', env: { HOLDFAST_HOME: '/etc/passwd' }, code: 2 },
   {

@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { openFileStore } from '../../src/store/file.ts'
 import { StoreCorruptError } from '../../src/store/record.ts'
-import { StoreUnavailableError } from '../../src/store/store.ts'
+import { type StateStore, StoreUnavailableError } from '../../src/store/store.ts'
 import { storeConformance } from '../conformance/store.ts'
 import { newFolder } from './new-folder.ts'
 
@@ -117,6 +117,35 @@ describe('file store: damage', () => {
     await expect(store.put('c/x', 'x')).rejects.toMatchObject({
       code: 'store-unavailable',
       message: expect.stringContaining('no folder is in the way'),
+    })
+  })
+
+  test.each([
+    ['get', (store: StateStore) => store.get('c/x')],
+    ['list', (store: StateStore) => store.list('')],
+    ['put', (store: StateStore) => store.put('c/x', 'x')],
+  ])('a place that can be no store is bad input, and its name is what to change: %s', async (_, use) => {
+    const folder = newFolder()
+    writeFileSync(folder, 'a file where the folder should be')
+
+    for (const place of [folder, join(folder, 'store')]) {
+      await expect(use(openFileStore(place))).rejects.toMatchObject({
+        exitCode: 2,
+        remedy: expect.stringMatching(/--state .*HOLDFAST_STATE_STORE/),
+      })
+    }
+  })
+
+  test('a place that was written before has the right name', async () => {
+    const folder = newFolder()
+    const store = openFileStore(folder)
+    await store.put('c/x', 'x')
+    rmSync(folder, { recursive: true })
+    writeFileSync(folder, '')
+
+    await expect(store.put('c/x', 'x')).rejects.toMatchObject({
+      exitCode: 1,
+      remedy: expect.stringContaining('changes wait until it is back'),
     })
   })
 
