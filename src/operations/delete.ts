@@ -7,7 +7,7 @@ import type { HeldLock } from '../store/lock.ts'
 import { carryOutSteps } from './apply.ts'
 import { forgetCredentials } from './credentials.ts'
 import { clusterNotFound, tryReadDeclared } from './declared.ts'
-import { removeKubeconfig } from './export-kubeconfig.ts'
+import { checkKubeconfig, removeKubeconfig } from './export-kubeconfig.ts'
 import { refuseLostLock, withOperationLock } from './lock.ts'
 import type { Operation } from './operation.ts'
 
@@ -30,6 +30,7 @@ export async function deleteCluster(operation: Operation, cluster: string): Prom
   await withOperationLock(operation, cluster, async (lock) => {
     // Context and credentials are of the machines, which are another store's then.
     if (await observeOwn(operation, cloud, cluster)) {
+      await checkKubeconfig(operation, cluster)
       await removeEverything(operation, cloud, cluster, lock)
       await removeKubeconfig(operation, cluster)
       await forgetCredentials(operation.home, cluster)

@@ -1,7 +1,13 @@
 import { join } from 'node:path'
 import type { Inventory } from '../clouds/cloud.ts'
 import { type KubeconfigInput, kubeconfigEntryName, renderKubeconfig } from '../pki/kubeconfig.ts'
-import { kubeconfigTarget, mergeKubeconfig, removeFromKubeconfig } from '../pki/kubeconfig-file.ts'
+import {
+  kubeconfigTarget,
+  mentions,
+  mergeKubeconfig,
+  proveKubeconfig,
+  removeFromKubeconfig,
+} from '../pki/kubeconfig-file.ts'
 import { clusterNotMade, credentialsFolder, operatorCredentials, writePrivate } from './credentials.ts'
 import { readDeclared } from './declared.ts'
 import type { Operation } from './operation.ts'
@@ -19,6 +25,19 @@ export async function exportKubeconfig(
   const target = file ?? (await kubeconfigTarget(operation.kubeconfig.files))
   await mergeKubeconfig(target, entry, operation.kubeconfig.owner)
   return { context: entry.context, file: target }
+}
+
+/**
+ * Before anything is changed: what the change of the user's kubeconfig would trip over in the end.
+ * @param removed the cluster whose context is to go from every file; without it one is to be added.
+ * @throws HoldfastError `kubeconfig-broken`, `kubeconfig-not-writable`, `kubeconfig-locked`.
+ */
+export async function checkKubeconfig({ kubeconfig }: Operation, removed?: string): Promise<void> {
+  const files = removed === undefined ? [await kubeconfigTarget(kubeconfig.files)] : kubeconfig.files
+  for (const file of files) {
+    if (removed === undefined || (await mentions(file, kubeconfigEntryName(removed))))
+      await proveKubeconfig(file)
+  }
 }
 
 /** Takes the cluster's context out of every kubeconfig file of the user. */

@@ -5,7 +5,7 @@ import { checkWritable } from '../store/open.ts'
 import { applyCluster } from './apply.ts'
 import { writeFirst } from './create.ts'
 import { refuseUnfinishedDeletion, tryReadDeclared } from './declared.ts'
-import { exportKubeconfig } from './export-kubeconfig.ts'
+import { checkKubeconfig, exportKubeconfig } from './export-kubeconfig.ts'
 import { withOperationLock } from './lock.ts'
 import { logsHint, type Operation } from './operation.ts'
 import { checkMachine, fetchAssets } from './prepare.ts'
@@ -34,6 +34,7 @@ export async function up(
   const existing = await tryReadDeclared(operation.store, cluster)
   const declaration = await wanted(existing?.declaration)
   await checkMachine(operation, declaration)
+  await checkKubeconfig(operation)
   try {
     await fetchAssets(operation, declaration.cluster)
     const declaredNow = await declare(operation, cluster, wanted)

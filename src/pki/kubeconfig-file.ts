@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { chown, open, readFile, realpath, rename, stat, unlink } from 'node:fs/promises'
-import { delimiter, dirname, join, resolve } from 'node:path'
+import { basename, delimiter, dirname, join, resolve } from 'node:path'
 import { type Document, isMap, isSeq, parseDocument, Scalar, type YAMLMap, YAMLSeq } from 'yaml'
 import { HoldfastError, isErrno, messageOf } from '../errors.ts'
 import { makeFolder } from '../folders.ts'
@@ -30,7 +30,7 @@ export interface FileOwner {
 /**
  * Adds or replaces cluster, user and context in the user's file and makes the context the current
  * one. Comments, order and everything else stay. Atomic; 0600; symbolic links are followed.
- * @throws HoldfastError `kubeconfig-broken` (nothing was changed), `kubeconfig-locked`.
+ * @throws HoldfastError `kubeconfig-broken` (nothing was changed), `kubeconfig-locked`, `kubeconfig-not-writable`.
  */
 export async function mergeKubeconfig(
   file: string,
@@ -48,9 +48,31 @@ export async function mergeKubeconfig(
   })
 }
 
+/**
+ * Finds out whether a change of `file` would succeed, and changes nothing.
+ * @throws HoldfastError `kubeconfig-broken`, `kubeconfig-locked`, `kubeconfig-not-writable`.
+ */
+export async function proveKubeconfig(file: string): Promise<void> {
+  await orNotWritable(file, async () => {
+    const folder = dirname(file)
+    let above = folder
+    while (!(await isThere(above))) above = dirname(above)
+    if (above !== folder) return unlink(await writeDraft(join(above, basename(file)), '', undefined))
+    const target = await followLink(file)
+    await withKubeconfigLock(file, async () => {
+      parse(file, (await readIfThere(target)) ?? '')
+      await unlink(await writeDraft(target, '', undefined))
+    })
+  })
+}
+
+/** Whether anything of that name may be in the file: one that is broken, or not ours to write, need not be looked into. */
+export const mentions = (file: string, name: string): Promise<boolean> =>
+  orNotWritable(file, async () => (await isThere(file)) && ((await readIfThere(file)) ?? '').includes(name))
+
 /** Removes cluster, user and context called `name`; does not touch a file without them. True if anything was there. */
 export async function removeFromKubeconfig(file: string, name: string): Promise<boolean> {
-  if (!(await isThere(file))) return false
+  if (!(await mentions(file, name))) return false
   return change(file, undefined, (document) => {
     let changed = false
     for (const list of ['clusters', 'contexts', 'users']) {
@@ -71,27 +93,43 @@ export async function removeFromKubeconfig(file: string, name: string): Promise<
 }
 
 /** Reads, edits and replaces under the lock. `edit` says whether there is anything to write. */
-async function change(
+function change(
   file: string,
   owner: FileOwner | undefined,
   edit: (document: Document) => boolean,
 ): Promise<boolean> {
-  const folder = makeFolder(dirname(file))
-  if (folder && owner) await chown(folder, owner.uid, owner.gid)
-  const target = await followLink(file)
-  return withKubeconfigLock(file, async () => {
-    const text = await readIfThere(target)
-    const document = parse(file, text ?? '')
-    if (!edit(document)) return false
-    await replace(target, document.toString({ lineWidth: 0, indentSeq: indentsLists(text ?? '') }), owner)
-    return true
+  return orNotWritable(file, async () => {
+    const folder = makeFolder(dirname(file))
+    if (folder && owner) await chown(folder, owner.uid, owner.gid)
+    const target = await followLink(file)
+    return withKubeconfigLock(file, async () => {
+      const text = await readIfThere(target)
+      const document = parse(file, text ?? '')
+      if (!edit(document)) return false
+      await replace(target, document.toString({ lineWidth: 0, indentSeq: indentsLists(text ?? '') }), owner)
+      return true
+    })
   })
+}
+
+async function orNotWritable<T>(file: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action()
+  } catch (error) {
+    if (error instanceof HoldfastError) throw error
+    throw new HoldfastError('kubeconfig-not-writable', `${file} cannot be changed: ${messageOf(error)}`, {
+      remedy: 'Name a file that can be written in KUBECONFIG.',
+      exitCode: 2,
+      cause: error,
+    })
+  }
 }
 
 function parse(file: string, text: string): Document {
   const broken = (reason: string) =>
     new HoldfastError('kubeconfig-broken', `${file} is no kubeconfig: ${reason}. It was not changed.`, {
       remedy: `Mend or move away ${file}, or name another file in KUBECONFIG.`,
+      exitCode: 2,
     })
   // Every plain word stays the word it is: `012` is another number for kubectl than for us.
   const document = parseDocument(text, { schema: 'failsafe' })
@@ -131,26 +169,31 @@ function setEntry(document: Document, list: string, item: { name: string }): voi
 const nameOf = (item: unknown): unknown => (isMap(item) ? item.get('name') : undefined)
 
 async function replace(path: string, text: string, owner: FileOwner | undefined): Promise<void> {
-  const before = await stat(path).catch(() => undefined)
-  const draft = `${path}.${randomBytes(6).toString('hex')}.tmp`
+  const draft = await writeDraft(path, text, owner)
   try {
-    const handle = await open(draft, 'wx', 0o600)
-    try {
-      await handle.writeFile(text)
-      const keep = before ?? owner
-      if (keep && process.getuid?.() === 0) await handle.chown(keep.uid, keep.gid)
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
     await rename(draft, path)
   } catch (error) {
     await unlink(draft).catch(() => {})
-    throw new HoldfastError('kubeconfig-not-writable', `${path} could not be written: ${messageOf(error)}`, {
-      remedy: 'Name a file that can be written in KUBECONFIG.',
-      cause: error,
-    })
+    throw error
   }
+}
+
+/** The new content beside the file, which keeps its owner. @returns its path. */
+async function writeDraft(path: string, text: string, owner: FileOwner | undefined): Promise<string> {
+  const keep = (await stat(path).catch(() => undefined)) ?? owner
+  const draft = `${path}.${randomBytes(6).toString('hex')}.tmp`
+  const handle = await open(draft, 'wx', 0o600)
+  try {
+    await handle.writeFile(text)
+    if (keep && process.getuid?.() === 0) await handle.chown(keep.uid, keep.gid)
+    await handle.sync()
+  } catch (error) {
+    await unlink(draft).catch(() => {})
+    throw error
+  } finally {
+    await handle.close()
+  }
+  return draft
 }
 
 /** Where a symbolic link leads, also when nothing is there yet. */
@@ -159,7 +202,7 @@ async function followLink(file: string): Promise<string> {
     return await realpath(file)
   } catch (error) {
     if (!isErrno(error, 'ENOENT')) throw error
-    return join(await realpath(dirname(file)), file.slice(dirname(file).length).replace(/^\//, ''))
+    return join(await realpath(dirname(file)), basename(file))
   }
 }
 

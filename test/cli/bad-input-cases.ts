@@ -170,6 +170,18 @@ export const badInputs: BadInput[] = [
     code: 2,
   },
   {
+    name: 'a kubeconfig that is none',
+    words: 'up try',
+    files: { '.kube/config': 'clusters: {}\n' },
+    code: 2,
+  },
+  {
+    name: 'a kubeconfig that cannot be made',
+    words: 'up try',
+    files: { '.kube': '' },
+    code: 2,
+  },
+  {
     name: 'a store that cannot be written',
     words: 'create cluster try --state file://DIR/c.yaml/store',
     files: { 'c.yaml': '' },

@@ -36,7 +36,10 @@ function expected(bad: BadInput): string {
 describe('bad input: a clear error, the right exit code, nothing changed', () => {
   test.each(badInputs)('$name: $words', async (bad) => {
     const { machine, routes, env } = bad
-    for (const [name, text] of Object.entries(bad.files ?? {})) writeFileSync(join(cli.cwd, name), text)
+    for (const [name, text] of Object.entries(bad.files ?? {})) {
+      mkdirSync(dirname(join(cli.cwd, name)), { recursive: true })
+      writeFileSync(join(cli.cwd, name), text)
+    }
     for (const words of bad.before?.split(', ') ?? []) {
       expect((await cli.run(['create', 'cluster', ...words.split(' ')])).code).toBe(0)
     }

@@ -84,6 +84,30 @@ test.each([0, 1, 4, 5, 9, 11])('killed after %i steps and run again it completes
   expect(await setup.operation.store.list('')).toEqual([])
 })
 
+test('looks at the kubeconfig before anything goes', async () => {
+  const [kubeconfig = ''] = setup.operation.kubeconfig.files
+  writeFileSync(kubeconfig, 'contexts: [holdfast-try')
+  const before = structuredClone(setup.cloud.inventory)
+
+  await expect(deleteCluster(setup.operation, 'try')).rejects.toMatchObject({
+    code: 'kubeconfig-broken',
+    exitCode: 2,
+  })
+
+  expect(setup.cloud.inventory).toEqual(before)
+  expect(await setup.operation.store.list('try/')).toContain('try/cluster.yaml')
+})
+
+test('is not held up by a kubeconfig that has nothing of it', async () => {
+  const [kubeconfig = ''] = setup.operation.kubeconfig.files
+  writeFileSync(kubeconfig, 'contexts: [')
+
+  await deleteCluster(setup.operation, 'try')
+
+  expect(await setup.operation.store.list('')).toEqual([])
+  expect(readFileSync(kubeconfig, 'utf8')).toBe('contexts: [')
+})
+
 test('finds what is left also when the declaration is gone', async () => {
   await setup.operation.store.delete(keys.clusterSpec('try'))
 

@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { HoldfastError, InvalidInputError } from '../../src/errors.ts'
 import { createCluster } from '../../src/operations/create.ts'
@@ -51,6 +52,16 @@ function slowUp(flags: ClusterFlags) {
   return { preparing, goOn, ended }
 }
 
+/** An operation that notes the versions whose assets it was asked for. */
+function asking(inner: Operation) {
+  const asked: string[] = []
+  const assets: Operation['assets'] = (version) => {
+    asked.push(version)
+    return inner.assets(version)
+  }
+  return { operation: { ...inner, assets }, asked }
+}
+
 const declared = async () => (await readDeclared(setup.operation.store, 'try')).declaration
 
 describe('what is declared while this machine is being prepared', () => {
@@ -97,6 +108,18 @@ test('this machine is checked for the cluster that is wanted, before anything is
 
   await expect(running).rejects.toMatchObject({ code: 'invalid-input', problems: [{ path: 'host.memory' }] })
   expect(checked?.groups.map(({ spec }) => spec.size)).toEqual([1, 7])
+  expect(await setup.operation.store.list('try/')).not.toContain('try/cluster.yaml')
+})
+
+test('a kubeconfig that could not be changed in the end is refused before anything is prepared', async () => {
+  const [kubeconfig = ''] = setup.operation.kubeconfig.files
+  writeFileSync(kubeconfig, 'clusters: [')
+  const { operation, asked } = asking(setup.operation)
+
+  const running = up(operation, 'try', wanted({}), { timeoutMs: 0 })
+
+  await expect(running).rejects.toMatchObject({ code: 'kubeconfig-broken', exitCode: 2 })
+  expect(asked).toEqual([])
   expect(await setup.operation.store.list('try/')).not.toContain('try/cluster.yaml')
 })
 

@@ -20,6 +20,7 @@ import {
   kubeconfigFiles,
   kubeconfigTarget,
   mergeKubeconfig,
+  proveKubeconfig,
   removeFromKubeconfig,
 } from '../../src/pki/kubeconfig-file.ts'
 
@@ -131,6 +132,16 @@ describe('a kubeconfig file', () => {
     expect(readdirSync(folder)).toEqual(['config'])
   })
 
+  test('that is broken and does not name what goes is left alone', async () => {
+    writeFileSync(file, 'clusters: [')
+
+    expect(await removeFromKubeconfig(file, 'holdfast-demo')).toBe(false)
+    writeFileSync(file, 'clusters: [holdfast-demo')
+    await expect(removeFromKubeconfig(file, 'holdfast-demo')).rejects.toMatchObject({
+      code: 'kubeconfig-broken',
+    })
+  })
+
   test.each([
     ['clusters: [', 'YAML'],
     ['- a\n- b\n', 'no mapping'],
@@ -173,6 +184,47 @@ describe('a kubeconfig file', () => {
 
     expect(read().clusters).toHaveLength(14)
     expect(readdirSync(folder)).toEqual(['config'])
+  })
+})
+
+describe('whether a kubeconfig file can be changed is found out', () => {
+  test.each([
+    ['of one that is there', foreign],
+    ['of one in a folder that is not there yet', undefined],
+  ])('%s without a change', async (_, text) => {
+    const path = text === undefined ? join(folder, 'none', 'yet', 'config') : file
+    if (text !== undefined) writeFileSync(file, text)
+    const before = readdirSync(folder)
+
+    await proveKubeconfig(path)
+
+    expect(readdirSync(folder)).toEqual(before)
+    if (text !== undefined) expect(readFileSync(file, 'utf8')).toBe(text)
+  })
+
+  test.each([
+    ['clusters: [', 'kubeconfig-broken'],
+    ['', 'kubeconfig-not-writable'],
+  ])('of one that cannot (%j): %s', async (text, code) => {
+    writeFileSync(file, text)
+    const paths = code === 'kubeconfig-broken' ? [file] : [join(file, 'config'), '/proc/none/config', folder]
+
+    for (const path of paths) {
+      const refusal = { code, message: expect.stringContaining(path) }
+      await expect(proveKubeconfig(path)).rejects.toMatchObject(refusal)
+      await expect(mergeKubeconfig(path, entry('demo'))).rejects.toMatchObject(refusal)
+    }
+    expect(readFileSync(file, 'utf8')).toBe(text)
+    expect(readdirSync(folder)).toEqual(['config'])
+  })
+
+  test('by waiting for whoever changes it', async () => {
+    writeFileSync(`${file}.lock`, '', { mode: 0 })
+    setTimeout(() => rmSync(`${file}.lock`), 100)
+
+    await proveKubeconfig(file)
+
+    expect(readdirSync(folder)).toEqual([])
   })
 })
 
