@@ -35,6 +35,7 @@ export async function up(
   const declaration = await wanted(existing?.declaration)
   await checkMachine(operation, declaration)
   await checkKubeconfig(operation)
+  await checkWritable(operation.store)
   try {
     await fetchAssets(operation, declaration.cluster)
     const declaredNow = await declare(operation, cluster, wanted)
@@ -85,7 +86,6 @@ async function keptText(operation: Operation, cluster: string): Promise<string> 
  * @returns whether anything was written.
  */
 async function declare(operation: Operation, cluster: string, wanted: Wanted): Promise<boolean> {
-  await checkWritable(operation.store)
   return withOperationLock(operation, cluster, async () => {
     const declared = await tryReadDeclared(operation.store, cluster)
     const declaration = await wanted(declared?.declaration)

@@ -188,6 +188,12 @@ export const badInputs: BadInput[] = [
     code: 2,
   },
   {
+    name: 'a store that can be read and not be written',
+    words: 'up try --state file://DIR/store',
+    files: { 'store/.holdfast': '' },
+    code: 2,
+  },
+  {
     name: 'a file in the place of the store',
     words: 'get clusters --state file://DIR/c.yaml',
     files: { 'c.yaml': '' },

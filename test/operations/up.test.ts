@@ -10,6 +10,7 @@ import type { ClusterFlags } from '../../src/spec/flags.ts'
 import { repeatUp } from '../../src/spec/repeat-up.ts'
 import type { Declaration } from '../../src/spec/types.ts'
 import { writeCluster } from '../../src/spec/write.ts'
+import { StoreUnavailableError } from '../../src/store/store.ts'
 import { declare, givePki, type TestOperation, testOperation } from './support.ts'
 
 let setup: TestOperation
@@ -121,6 +122,17 @@ test('a kubeconfig that could not be changed in the end is refused before anythi
   await expect(running).rejects.toMatchObject({ code: 'kubeconfig-broken', exitCode: 2 })
   expect(asked).toEqual([])
   expect(await setup.operation.store.list('try/')).not.toContain('try/cluster.yaml')
+})
+
+test('a store that cannot be written is refused before anything is prepared', async () => {
+  const { operation, asked } = asking(setup.operation)
+  const refusal = new StoreUnavailableError('file:///x', 'it is on a read-only file system')
+  const store = { ...operation.store, put: () => Promise.reject(refusal) }
+
+  const running = up({ ...operation, store }, 'try', wanted({}), { timeoutMs: 0 })
+
+  await expect(running).rejects.toBe(refusal)
+  expect(asked).toEqual([])
 })
 
 describe('an up that fails', () => {
