@@ -115,7 +115,11 @@ async function operate<T>(cli: Cli, options: CommonOptions, action: (operation: 
       store,
       report: renderer.report,
       stop: stop.signal,
-      kubeconfig: { files: kubeconfigFiles(io.env, io.userHome), ...(io.caller ? { owner: io.caller } : {}) },
+      kubeconfig: {
+        files: kubeconfigFiles(io.env, io.userHome),
+        env: io.env,
+        ...(io.caller ? { owner: io.caller } : {}),
+      },
       ...(io.probes ? { probes: io.probes } : {}),
     })
     return await action(operation)

@@ -11,6 +11,7 @@ import {
 import { clusterNotMade, credentialsFolder, operatorCredentials, writePrivate } from './credentials.ts'
 import { readDeclared } from './declared.ts'
 import type { Operation } from './operation.ts'
+import { goesToProxy, pastProxy } from './proxy.ts'
 
 /**
  * Merges the context `holdfast-NAME` into the user's kubeconfig, or into `file`.
@@ -24,7 +25,20 @@ export async function exportKubeconfig(
   const entry = await adminEntry(operation, cluster)
   const target = file ?? (await kubeconfigTarget(operation.kubeconfig.files))
   await mergeKubeconfig(target, entry, operation.kubeconfig.owner)
+  warnOfProxy(operation, entry)
   return { context: entry.context, file: target }
+}
+
+function warnOfProxy(
+  { kubeconfig: { env = {} }, report }: Operation,
+  { context, server }: KubeconfigInput,
+): void {
+  if (!goesToProxy(env, server)) return
+  const { NO_PROXY } = pastProxy(env, server)
+  report({
+    type: 'warning',
+    message: `HTTPS_PROXY is set, and kubectl would ask that proxy for ${context}. Set NO_PROXY=${NO_PROXY} for it; \`holdfast kubectl\` needs nothing.`,
+  })
 }
 
 /**
@@ -51,11 +65,15 @@ export async function renderAdminKubeconfig(operation: Operation, cluster: strin
   return renderKubeconfig(await adminEntry(operation, cluster))
 }
 
-/** The same as a file below the home (0600), for the bundled kubectl and the drills. */
-export async function adminKubeconfigFile(operation: Operation, cluster: string): Promise<string> {
+/** The same as a file below the home (0600), for the bundled kubectl, and the server that it names. */
+export async function adminKubeconfigFile(
+  operation: Operation,
+  cluster: string,
+): Promise<{ file: string; server: string }> {
+  const entry = await adminEntry(operation, cluster)
   const file = join(credentialsFolder(operation.home, cluster), 'kubeconfig')
-  await writePrivate(file, await renderAdminKubeconfig(operation, cluster))
-  return file
+  await writePrivate(file, renderKubeconfig(entry))
+  return { file, server: entry.server }
 }
 
 async function adminEntry(operation: Operation, cluster: string): Promise<KubeconfigInput> {

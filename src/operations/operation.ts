@@ -28,6 +28,8 @@ export interface Operation {
 /** The user's kubeconfig files, and whose they are under sudo. */
 export interface Kubeconfig {
   files: readonly string[]
+  /** The user's environment, where kubectl looks for a proxy. */
+  env?: NodeJS.ProcessEnv
   owner?: { uid: number; gid: number }
 }
 

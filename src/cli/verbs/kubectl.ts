@@ -37,12 +37,18 @@ export function needsCluster(words: readonly string[]): boolean {
 
 async function kubectlFor(cli: Cli, options: CommonOptions) {
   const name = await cli.clusterName(undefined, options)
-  const { adminKubeconfigFile } = await import('../../operations/export-kubeconfig.ts')
-  const { kubectlBinary } = await import('../../operations/kubectl.ts')
-  return cli.operate(options, async (operation) => ({
-    env: { KUBECONFIG: await whenMade(operation, name, () => adminKubeconfigFile(operation, name)) },
-    kubectl: await kubectlBinary(operation, name),
-  }))
+  const [{ adminKubeconfigFile }, { kubectlBinary }, { pastProxy }] = await Promise.all([
+    import('../../operations/export-kubeconfig.ts'),
+    import('../../operations/kubectl.ts'),
+    import('../../operations/proxy.ts'),
+  ])
+  return cli.operate(options, async (operation) => {
+    const { file, server } = await whenMade(operation, name, () => adminKubeconfigFile(operation, name))
+    return {
+      env: { KUBECONFIG: file, ...pastProxy(cli.io.env, server) },
+      kubectl: await kubectlBinary(operation, name),
+    }
+  })
 }
 
 async function kubectlAlone(cli: Cli) {
