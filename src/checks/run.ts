@@ -28,7 +28,7 @@ export interface WaitOptions {
   /** Throw when the time is over, rather than giving the last results. */
   mustPass: boolean
   /** Called between rounds; may throw to end the wait. */
-  between?: () => void
+  between?: () => Promise<void>
 }
 
 /**
@@ -52,7 +52,7 @@ export async function waitForChecks(
         from = checks.findIndex(({ name }) => name === missing.name)
         progress(`${missing.title} (${from} of ${checks.length}): ${inOneLine(missing.reason)}`)
       }
-      options.between?.()
+      await options.between?.()
       const isOver = performance.now() + pollMs > deadline
       if (!missing || isOver) {
         const results = await runChecks(checks, context)

@@ -4,7 +4,7 @@ import { nearest } from '../spec/nearest.ts'
 import { parseDocuments } from '../spec/parse.ts'
 import type { Declaration } from '../spec/types.ts'
 import { isKey, keys } from '../store/keys.ts'
-import type { StateStore } from '../store/store.ts'
+import { type StateStore, StoreUnavailableError } from '../store/store.ts'
 
 /** A declaration as it is in the store, with the revision of every document it was read from. */
 export interface Declared {
@@ -72,6 +72,24 @@ export async function refuseUnfinishedDeletion(store: StateStore, cluster: strin
     },
   )
 }
+
+/** For whoever waits for the cluster. A store that does not answer tells nothing. @throws HoldfastError `cluster-deleted`. */
+export async function refuseDeleted(store: StateStore, cluster: string): Promise<void> {
+  try {
+    const declared = await store.get(keys.clusterSpec(cluster))
+    if (declared && !(await store.get(keys.deletion(cluster)))) return
+  } catch (error) {
+    if (error instanceof StoreUnavailableError) return
+    throw error
+  }
+  throw clusterDeleted(cluster)
+}
+
+export const clusterDeleted = (cluster: string) =>
+  new HoldfastError('cluster-deleted', `${cluster} was deleted meanwhile, or is just being deleted`, {
+    remedy: `Once it is gone, \`holdfast up ${cluster}\` makes a new one.`,
+    exitCode: 4,
+  })
 
 export async function clusterNotFound(store: StateStore, cluster: string): Promise<HoldfastError> {
   const known = await declaredClusters(store)

@@ -11,7 +11,9 @@ const ttlMs = 30_000
 const renewMs = 10_000
 const pollMs = 200
 /** Longer than any operation that goes well. */
-const waitMs = 20 * 60_000
+const operationWaitMs = 20 * 60_000
+/** The first may have to build everything that machines are made from. */
+const upWaitMs = 2 * 3_600_000
 
 /**
  * Runs `action` as the only operation that changes this cluster. Another one is waited for, named by
@@ -23,19 +25,47 @@ export async function withOperationLock<T>(
   cluster: string,
   action: (lock: HeldLock) => Promise<T>,
 ): Promise<T> {
-  const lock = await waitForLock(operation, cluster)
+  const lock = await waitForLock(operation, cluster, 'operation', operationWaitMs)
+  // The record stays, so that its epoch goes on counting.
+  return held(lock, action, lock.release)
+}
+
+/**
+ * The same for a whole `up`, most of which is waiting: it keeps other `up`s of this cluster off and nobody else.
+ * What changes anything is done under the operation lock besides.
+ */
+export async function withUpLock<T>(
+  operation: Operation,
+  cluster: string,
+  action: () => Promise<T>,
+): Promise<T> {
+  const lock = await waitForLock(operation, cluster, 'up', upWaitMs)
+  // Nothing of an `up` that declared nothing is left in the store.
+  return held(lock, action, lock.remove)
+}
+
+async function held<T>(
+  lock: HeldLock,
+  action: (lock: HeldLock) => Promise<T>,
+  end: () => Promise<void>,
+): Promise<T> {
   // A failed renewal shows at the next `stillHeld`, which is asked before each step.
   const renewal = setInterval(() => void lock.renew().catch(() => {}), renewMs).unref()
   try {
     return await action(lock)
   } finally {
     clearInterval(renewal)
-    await lock.release().catch(() => {})
+    await end().catch(() => {})
   }
 }
 
-async function waitForLock(operation: Operation, cluster: string): Promise<HeldLock> {
-  const key = keys.lock(cluster, 'operation')
+async function waitForLock(
+  operation: Operation,
+  cluster: string,
+  name: 'operation' | 'up',
+  waitMs: number,
+): Promise<HeldLock> {
+  const key = keys.lock(cluster, name)
   const holder = await describeThisProcess()
   const deadline = performance.now() + waitMs
   for (let said = false; ; ) {

@@ -4,9 +4,9 @@ import { keys } from '../store/keys.ts'
 import { checkWritable } from '../store/open.ts'
 import { applyCluster } from './apply.ts'
 import { writeFirst } from './create.ts'
-import { refuseUnfinishedDeletion, tryReadDeclared } from './declared.ts'
+import { clusterDeleted, type Declared, refuseUnfinishedDeletion, tryReadDeclared } from './declared.ts'
 import { checkKubeconfig, exportKubeconfig } from './export-kubeconfig.ts'
-import { withOperationLock } from './lock.ts'
+import { withOperationLock, withUpLock } from './lock.ts'
 import { logsHint, type Operation } from './operation.ts'
 import { checkMachine, fetchAssets } from './prepare.ts'
 import { writeDeclared } from './replace.ts'
@@ -22,7 +22,10 @@ export type Wanted = (existing: Declaration | undefined) => Promise<Declaration>
  * Brings a cluster up: declares it where it is not declared yet, carries out its plan, and waits
  * until every check passes. Run again it changes nothing; killed at any moment and run again, it
  * completes. What was made is kept when it fails, and the error says so and where the logs are.
- * @throws HoldfastError `cluster-not-ready` with the conditions it waited for and their last reasons.
+ * A second one of the same cluster waits for the whole of the first. A deletion does not: it waits for the steps
+ * alone, and ends the `up` that waits for the checks.
+ * @throws HoldfastError `cluster-not-ready` with the conditions it waited for and their last reasons;
+ *   `cluster-deleted`.
  */
 export async function up(
   operation: Operation,
@@ -36,16 +39,18 @@ export async function up(
   await checkMachine(operation, declaration)
   await checkKubeconfig(operation)
   await checkWritable(operation.store)
-  try {
-    await fetchAssets(operation, declaration.cluster)
-    const declaredNow = await declare(operation, cluster, wanted)
-    const plan = await applyCluster(operation, cluster)
-    await validateCluster(operation, cluster, { waitMs: options.timeoutMs, mustPass: true })
-    const { context } = await exportKubeconfig(operation, cluster)
-    return { context, changed: declaredNow || plan.steps.length > 0 }
-  } catch (error) {
-    throw await withWhatIsKept(operation, cluster, error)
-  }
+  return withUpLock(operation, cluster, async () => {
+    try {
+      await fetchAssets(operation, declaration.cluster)
+      const declaredNow = await declare(operation, cluster, wanted, existing)
+      const plan = await applyCluster(operation, cluster)
+      await validateCluster(operation, cluster, { waitMs: options.timeoutMs, mustPass: true })
+      const { context } = await exportKubeconfig(operation, cluster)
+      return { context, changed: declaredNow || plan.steps.length > 0 }
+    } catch (error) {
+      throw await withWhatIsKept(operation, cluster, error)
+    }
+  })
 }
 
 /**
@@ -54,6 +59,9 @@ export async function up(
  */
 async function withWhatIsKept(operation: Operation, cluster: string, error: unknown): Promise<unknown> {
   const known = error instanceof HoldfastError ? error : undefined
+  if (known?.code === 'cluster-deleted') return error
+  // It was declared a moment ago.
+  if (known?.code === 'cluster-not-found') return clusterDeleted(cluster)
   if (known?.exitCode === 2 || known?.exitCode === 130) return error
   const notReady = known?.code === 'checks-not-passed'
   const remedies = [
@@ -85,9 +93,16 @@ async function keptText(operation: Operation, cluster: string): Promise<string> 
  * since: what counts is what is declared under the lock.
  * @returns whether anything was written.
  */
-async function declare(operation: Operation, cluster: string, wanted: Wanted): Promise<boolean> {
+async function declare(
+  operation: Operation,
+  cluster: string,
+  wanted: Wanted,
+  existing: Declared | undefined,
+): Promise<boolean> {
   return withOperationLock(operation, cluster, async () => {
     const declared = await tryReadDeclared(operation.store, cluster)
+    // What somebody took away in between is not made again behind their back.
+    if (existing && !declared) throw clusterDeleted(cluster)
     const declaration = await wanted(declared?.declaration)
     if (declared) return writeDeclared(operation, declared, declaration)
     await writeFirst(operation, declaration)

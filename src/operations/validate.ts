@@ -3,12 +3,13 @@ import { createCheckContext } from '../checks/context.ts'
 import { clusterChecks } from '../checks/list.ts'
 import { runChecks, waitForChecks } from '../checks/run.ts'
 import { operatorCredentials } from './credentials.ts'
-import { readDeclared } from './declared.ts'
+import { readDeclared, refuseDeleted } from './declared.ts'
 import { type Operation, throwIfStopped } from './operation.ts'
 
 /**
  * Runs every check, all side by side, or waits until all pass.
- * @throws HoldfastError `checks-not-passed` when `mustPass` and the time is over, be it none at all.
+ * @throws HoldfastError `checks-not-passed` when `mustPass` and the time is over, be it none at all;
+ *   `cluster-deleted` as soon as there is nothing to wait for.
  */
 export async function validateCluster(
   operation: Operation,
@@ -25,7 +26,10 @@ export async function validateCluster(
       timeoutMs: options.waitMs,
       report: operation.report,
       mustPass: options.mustPass ?? false,
-      between: () => throwIfStopped(operation, cluster),
+      between: async () => {
+        throwIfStopped(operation, cluster)
+        await refuseDeleted(operation.store, cluster)
+      },
     })
   } finally {
     context.close()

@@ -156,11 +156,13 @@ describe('two clusters side by side', () => {
   })
 })
 
+const waitsForChecks = 'Wait until everything works'
+
 test('Ctrl-C while up waits for the checks: what was made is kept, and it says how to go on', async () => {
   const up = startHoldfast(upOneMaster)
   up.onLine((line) => {
     // This line also says which condition it waits for.
-    if (!up.child.killed && line.includes('Wait until everything works: ')) up.child.kill('SIGINT')
+    if (!up.child.killed && line.includes(`${waitsForChecks}: `)) up.child.kill('SIGINT')
   })
 
   const { code, err } = await up.done
@@ -174,29 +176,49 @@ test('Ctrl-C while up waits for the checks: what was made is kept, and it says h
   await deleteSmall()
 })
 
-test('a second up at the same time waits, naming the first one’s process', async () => {
-  const first = startHoldfast(upOneMaster)
-  // Held in the middle of a step, so that the second really meets it.
+/** An `up` that is stopped as soon as it says so, in the middle of a step. */
+async function stoppedUp(at: string) {
+  const up = startHoldfast(upOneMaster)
   await new Promise<void>((resolve) =>
-    first.onLine((line) => {
-      if (first.child.killed || !line.includes('Create network')) return
-      first.child.kill('SIGSTOP')
+    up.onLine((line) => {
+      if (up.child.killed || !line.includes(at)) return
+      up.child.kill('SIGSTOP')
       resolve()
     }),
   )
+  return up
+}
 
-  const second = startHoldfast(upOneMaster)
-  await eventually('the second waits', 20_000, async () =>
-    expect(second.said()).toMatch(
-      new RegExp(`Waiting for another operation on ${smallName}.*process ${first.child.pid}\\b`),
-    ),
-  )
-  first.child.kill('SIGCONT')
+test.each(['Create network', waitsForChecks])(
+  'a second up at the same time waits, naming the first one’s process: %s',
+  async (at) => {
+    const first = await stoppedUp(at)
 
-  expect((await first.done).code).toBe(0)
-  expect((await second.done).code).toBe(0)
-  await mustBeWhole(0)
+    const second = startHoldfast(upOneMaster)
+    await eventually('the second waits', 20_000, async () =>
+      expect(second.said()).toMatch(
+        new RegExp(`Waiting for another operation on ${smallName}.*process ${first.child.pid}\\b`),
+      ),
+    )
+    first.child.kill('SIGCONT')
+
+    expect((await first.done).code).toBe(0)
+    expect((await second.done).code).toBe(0)
+    await mustBeWhole(0)
+    await deleteSmall()
+  },
+)
+
+test('a deletion does not wait for an up that waits until its cluster works, which then ends', async () => {
+  const up = await stoppedUp(waitsForChecks)
+
   await deleteSmall()
+  up.child.kill('SIGCONT')
+
+  const { code, err } = await up.done
+  expect(code).toBe(4)
+  expect(err).toContain(`${smallName} was deleted meanwhile`)
+  expect(await inventory(smallName)).toEqual({ groups: [], machines: [], volumes: [] })
 })
 
 /** A small generator of numbers in [0, 1), so that a run can be repeated: mulberry32. */

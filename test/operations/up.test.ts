@@ -1,8 +1,10 @@
 import { writeFileSync } from 'node:fs'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { HoldfastError, InvalidInputError } from '../../src/errors.ts'
 import { createCluster } from '../../src/operations/create.ts'
 import { readDeclared } from '../../src/operations/declared.ts'
+import { deleteCluster } from '../../src/operations/delete.ts'
 import type { Operation } from '../../src/operations/operation.ts'
 import { replaceDeclared } from '../../src/operations/replace.ts'
 import { up, type Wanted } from '../../src/operations/up.ts'
@@ -10,6 +12,7 @@ import type { ClusterFlags } from '../../src/spec/flags.ts'
 import { repeatUp } from '../../src/spec/repeat-up.ts'
 import type { Declaration } from '../../src/spec/types.ts'
 import { writeCluster } from '../../src/spec/write.ts'
+import { keys } from '../../src/store/keys.ts'
 import { StoreUnavailableError } from '../../src/store/store.ts'
 import { declare, givePki, type TestOperation, testOperation } from './support.ts'
 
@@ -31,7 +34,7 @@ const wanted =
   }
 
 /** An `up` that is held up while it prepares this machine. */
-function slowUp(flags: ClusterFlags) {
+function slowUp(flags: ClusterFlags, timeoutMs = 1) {
   let goOn = () => {}
   let isPreparing = () => {}
   const gate = new Promise<void>((resolve) => {
@@ -49,7 +52,7 @@ function slowUp(flags: ClusterFlags) {
       return another.assets(version)
     },
   }
-  const ended = up(operation, 'try', wanted(flags), { timeoutMs: 1 }).catch((error: unknown) => error)
+  const ended = up(operation, 'try', wanted(flags), { timeoutMs }).catch((error: unknown) => error)
   return { preparing, goOn, ended }
 }
 
@@ -65,21 +68,92 @@ function asking(inner: Operation) {
 
 const declared = async () => (await readDeclared(setup.operation.store, 'try')).declaration
 
+const waiting = `Waiting for another operation on try to end: process ${process.pid}`
+
+describe('while an up waits until its cluster works,', () => {
+  const begun = async (timeoutMs: number) => {
+    const first = slowUp({}, timeoutMs)
+    first.goOn()
+    const isWaiting = () =>
+      setup.events.some((event) => event.type === 'step-started' && event.id === 'checks')
+    await vi.waitUntil(isWaiting, { timeout: 10_000 })
+    return first
+  }
+
+  test('another one waits for it and names its process', async () => {
+    const first = await begun(2_000)
+    let over = false
+    void first.ended.then(() => {
+      over = true
+    })
+
+    const second = slowUp({})
+    const begins = await second.preparing.then(() => (over ? 'after the first' : 'beside the first'))
+    second.goOn()
+    await second.ended
+
+    expect(begins).toBe('after the first')
+    expect(setup.notes()).toContain(waiting)
+    expect(await setup.operation.store.list('try/locks/')).toEqual(['try/locks/operation.json'])
+  })
+
+  test('a deletion does not wait, and ends it', async () => {
+    const first = await begun(60_000)
+
+    await deleteCluster(setup.another(), 'try')
+
+    expect(await first.ended).toMatchObject({
+      code: 'cluster-deleted',
+      exitCode: 4,
+      remedy: expect.stringContaining('holdfast up try'),
+    })
+    expect(setup.notes()).not.toContain(waiting)
+    expect(await setup.operation.store.list('')).toEqual([])
+  })
+
+  test('a deletion that has come to the data ends it, and a store that is away does not', async () => {
+    const first = await begun(60_000)
+    const { store } = setup.operation
+    const { get } = store
+    store.get = () => Promise.reject(new StoreUnavailableError('memory:', 'away'))
+    await sleep(1_200)
+    store.get = get
+
+    await store.put(keys.deletion('try'), '{}')
+
+    expect(await first.ended).toMatchObject({ code: 'cluster-deleted' })
+  })
+})
+
 describe('what is declared while this machine is being prepared', () => {
   test('by another up with other flags is compared, not overwritten', async () => {
     const first = slowUp({ masters: 1 })
+    await first.preparing
     const second = slowUp({ masters: 3 })
-    await Promise.all([first.preparing, second.preparing])
+    await vi.waitUntil(() => setup.notes().includes(waiting))
 
     first.goOn()
     expect(await first.ended).toMatchObject({ code: 'cluster-not-ready' })
     const before = await readDeclared(setup.operation.store, 'try')
+    await second.preparing
     second.goOn()
 
     const refused = await second.ended
     expect(refused).toMatchObject({ code: 'invalid-input' })
     expect((refused as InvalidInputError).problems.map(({ path }) => path)).toContain('--masters')
     expect(await readDeclared(setup.operation.store, 'try')).toEqual(before)
+  })
+
+  test('and deleted is not made again', async () => {
+    await createCluster(setup.operation, declare())
+    const slow = slowUp({})
+    await slow.preparing
+
+    await deleteCluster(setup.another(), 'try')
+    slow.goOn()
+
+    expect(await slow.ended).toMatchObject({ code: 'cluster-deleted' })
+    expect(await setup.operation.store.list('')).not.toContain('try/cluster.yaml')
   })
 
   test('by an edit is kept', async () => {
@@ -155,6 +229,7 @@ describe('an up that fails', () => {
 
     expect(error).toMatchObject({ code: 'asset-command-failed', message: 'go build failed', exitCode: 1 })
     expect(error.remedy).toMatch(/^Install Go\. Nothing is declared yet.*goes on from here/)
+    expect(await setup.operation.store.list('try/locks/')).toEqual([])
   })
 
   test('on the cloud says where the logs are', async () => {
