@@ -4,6 +4,7 @@ import { delimiter, isAbsolute, join } from 'node:path'
 import { HoldfastError } from '../errors.ts'
 import { asStep, type Report } from '../events.ts'
 import { runCommand } from './command.ts'
+import { withLock } from './lock.ts'
 
 /** Something of the host that Holdfast uses, and Debian's package that brings it. */
 export interface HostPackage {
@@ -47,6 +48,9 @@ export const hostPackages: readonly HostPackage[] = [
 /** What administrators' programs are often not on the path of a user. */
 const systemDirs = ['/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/bin', '/bin']
 
+/** Of the whole host, whatever the home: packages are everybody's. Only root may write there. */
+const hostLock = '/run/holdfast-packages.lock'
+
 const updateTimeoutMs = 300_000
 const installTimeoutMs = 900_000
 
@@ -75,13 +79,15 @@ async function isThere(tool: string, dirs: readonly string[]): Promise<boolean> 
 }
 
 /**
- * Installs what is missing, once, and returns the packages it installed. Throws
- * `host-packages-missing`, which lists them all, where that takes another distribution's tools or root.
+ * Installs what is missing, once, and returns the packages it installed. One process of the host does
+ * so at a time; the others wait and say for whom. Throws `host-packages-missing`, which lists them all, where
+ * that takes another distribution's tools or root.
  */
 export async function installMissing(
   report: Report,
   wanted: readonly HostPackage[] = hostPackages,
   env: NodeJS.ProcessEnv = process.env,
+  lock = hostLock,
 ): Promise<string[]> {
   const missing = await missingPackages(wanted, env)
   if (missing.length === 0) return []
@@ -90,19 +96,32 @@ export async function installMissing(
   if (noApt) throw notInstallable(missing, 'apt-get is not on this host', packages)
   if (process.getuid?.() !== 0) throw notInstallable(missing, 'that takes root', packages)
   const title = `Installing on this host: ${packages.join(', ')}`
-  await asStep(report, 'host-packages', title, async (progress) => {
-    const quiet = { ...env, DEBIAN_FRONTEND: 'noninteractive' }
-    const patience = ['-o', 'DPkg::Lock::Timeout=300']
-    progress('reading the package lists')
-    // A broken list of somebody else's must not stop packages that are there.
-    await runCommand('apt-get', ['update', ...patience], { env: quiet, timeoutMs: updateTimeoutMs }).catch(
-      (error: Error) => report({ type: 'warning', message: error.message }),
-    )
-    await install(packages, ['install', ...patience, '-y', '--no-install-recommends'], quiet, progress)
+  return asStep(report, 'host-packages', title, async (progress) => {
+    const onWait = (holder?: number) => progress(`waiting for process ${holder ?? 'unknown'}`)
+    return withLock(lock, { onWait }, async () => {
+      if ((await missingPackages(wanted, env)).length === 0) return []
+      await installWithApt(packages, report, env, progress)
+      const still = await missingPackages(wanted, env)
+      if (still.length > 0) throw notInstallable(still, 'they are missing after their installation', packages)
+      return packages
+    })
   })
-  const still = await missingPackages(wanted, env)
-  if (still.length > 0) throw notInstallable(still, 'they are missing after their installation', packages)
-  return packages
+}
+
+async function installWithApt(
+  packages: readonly string[],
+  report: Report,
+  env: NodeJS.ProcessEnv,
+  progress: (detail: string) => void,
+): Promise<void> {
+  const quiet = { ...env, DEBIAN_FRONTEND: 'noninteractive' }
+  const patience = ['-o', 'DPkg::Lock::Timeout=300']
+  progress('reading the package lists')
+  // A broken list of somebody else's must not stop packages that are there.
+  await runCommand('apt-get', ['update', ...patience], { env: quiet, timeoutMs: updateTimeoutMs }).catch(
+    (error: Error) => report({ type: 'warning', message: error.message }),
+  )
+  await install(packages, ['install', ...patience, '-y', '--no-install-recommends'], quiet, progress)
 }
 
 /**

@@ -4,6 +4,7 @@ import { chmod, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test, vi } from 'vitest'
 import { hostPackages, installMissing, missingPackages } from '../../src/assets/host-packages.ts'
+import { withLock } from '../../src/assets/lock.ts'
 import type { ProgressEvent } from '../../src/events.ts'
 import { scratch } from './scratch.ts'
 
@@ -14,7 +15,12 @@ async function fakeApt(script: string) {
   const dir = await scratch()
   await writeFile(join(dir, 'apt-get'), `#!/bin/sh\necho "$@" >> ${dir}/log\n${script}\n`)
   await chmod(join(dir, 'apt-get'), 0o755)
-  return { dir, env: { PATH: `${dir}:/usr/bin:/bin` }, log: () => readFile(join(dir, 'log'), 'utf8') }
+  return {
+    dir,
+    lock: join(dir, 'lock'),
+    env: { PATH: `${dir}:/usr/bin:/bin` },
+    log: () => readFile(join(dir, 'log'), 'utf8'),
+  }
 }
 
 test('what is there is not missing, what is not there is', async () => {
@@ -28,14 +34,14 @@ test('what is there is not missing, what is not there is', async () => {
 })
 
 test('a complete host is left alone', async () => {
-  const { env, log } = await fakeApt('exit 1')
+  const { env, log, lock } = await fakeApt('exit 1')
 
-  expect(await installMissing(() => {}, [{ tool: 'sh', package: 'dash', reason: '' }], env)).toEqual([])
+  expect(await installMissing(() => {}, [{ tool: 'sh', package: 'dash', reason: '' }], env, lock)).toEqual([])
   await expect(log()).rejects.toThrow('ENOENT')
 })
 
 test.runIf(isRoot)('everything that is missing is installed at once, and it is said', async () => {
-  const { dir, env, log } = await fakeApt('true')
+  const { dir, env, log, lock } = await fakeApt('true')
   const tools = [join(dir, 'one'), join(dir, 'two'), join(dir, 'three')]
   await writeFile(
     join(dir, 'apt-get'),
@@ -48,7 +54,7 @@ test.runIf(isRoot)('everything that is missing is installed at once, and it is s
     reason: 'a reason',
   }))
 
-  const installed = await installMissing((event) => events.push(event), wanted, env)
+  const installed = await installMissing((event) => events.push(event), wanted, env, lock)
 
   expect(installed).toEqual(['more', 'pack'])
   expect((await log()).split('\n')).toEqual([
@@ -59,10 +65,35 @@ test.runIf(isRoot)('everything that is missing is installed at once, and it is s
   expect(events[0]).toMatchObject({ type: 'step-started', title: 'Installing on this host: more, pack' })
 })
 
-test.runIf(isRoot)('a failed installation says what to install', async () => {
-  const { env } = await fakeApt('echo "E: Unable to locate package pack"; exit 100')
+test.runIf(isRoot)('one process installs at a time, and who waits says for whom', async () => {
+  const { dir, env, log, lock } = await fakeApt('exit 1')
+  const tool = join(dir, 'tool')
+  const said: string[] = []
+  const report = (event: ProgressEvent) => {
+    if (event.type === 'step-progress') said.push(event.detail)
+  }
+  let installing: Promise<string[]> | undefined
 
-  const installing = installMissing(() => {}, [{ tool: 'no-such-tool', package: 'pack', reason: '' }], env)
+  await withLock(lock, {}, async () => {
+    installing = installMissing(report, [{ tool, package: 'pack', reason: '' }], env, lock)
+    await vi.waitUntil(() => said.length > 0, { timeout: 5_000 })
+    await writeFile(tool, '')
+  })
+
+  expect(await installing).toEqual([])
+  expect(said).toEqual([`waiting for process ${process.pid}`])
+  await expect(log()).rejects.toThrow('ENOENT')
+})
+
+test.runIf(isRoot)('a failed installation says what to install', async () => {
+  const { env, lock } = await fakeApt('echo "E: Unable to locate package pack"; exit 100')
+
+  const installing = installMissing(
+    () => {},
+    [{ tool: 'no-such-tool', package: 'pack', reason: '' }],
+    env,
+    lock,
+  )
 
   await expect(installing).rejects.toMatchObject({
     message: expect.stringContaining('Unable to locate package pack'),
@@ -71,9 +102,14 @@ test.runIf(isRoot)('a failed installation says what to install', async () => {
 })
 
 test.runIf(isRoot)('what is missing after its installation is listed', async () => {
-  const { env } = await fakeApt('exit 0')
+  const { env, lock } = await fakeApt('exit 0')
 
-  const installing = installMissing(() => {}, [{ tool: 'no-such-tool', package: 'pack', reason: 'x' }], env)
+  const installing = installMissing(
+    () => {},
+    [{ tool: 'no-such-tool', package: 'pack', reason: 'x' }],
+    env,
+    lock,
+  )
 
   await expect(installing).rejects.toMatchObject({
     code: 'host-packages-missing',
@@ -82,7 +118,7 @@ test.runIf(isRoot)('what is missing after its installation is listed', async () 
 })
 
 test.runIf(isRoot)('an installation is not cut off by the end of the command that began it', async () => {
-  const { dir, env } = await fakeApt('true')
+  const { dir, env, lock } = await fakeApt('true')
   const tool = join(dir, 'tool')
   const script = `case "$*" in *install*) touch ${dir}/begun; sleep 0.5; echo words; echo more && touch ${tool};; esac`
   await writeFile(join(dir, 'apt-get'), `#!/bin/sh\n${script}\n`)
@@ -90,7 +126,7 @@ test.runIf(isRoot)('an installation is not cut off by the end of the command tha
   await writeFile(
     join(dir, 'parent.ts'),
     `import { installMissing } from '${source}'
-await installMissing(() => {}, [{ tool: '${tool}', package: 'pack', reason: '' }], { PATH: '${env.PATH}' })`,
+await installMissing(() => {}, [{ tool: '${tool}', package: 'pack', reason: '' }], { PATH: '${env.PATH}' }, '${lock}')`,
   )
   const parent = spawn(process.execPath, [join(dir, 'parent.ts')], { stdio: 'ignore' })
   await vi.waitUntil(() => existsSync(join(dir, 'begun')), { timeout: 10_000 })
