@@ -10,6 +10,7 @@ import type { AgentContext } from './context.ts'
 import { deadNodes } from './dead-nodes.ts'
 import { pruneEndpoints } from './endpoints.ts'
 import { keepJoinToken } from './join-token.ts'
+import { forgetDeadMachines } from './machine-records.ts'
 import { isReady, type Node } from './node-watch.ts'
 import { approveServingRequests, type KnownRequests } from './serving-requests.ts'
 
@@ -22,7 +23,11 @@ const patience = 10
 
 /**
  * What one master at a time does for the whole cluster: the cluster-wide phases, workers' tokens,
- * dead machines' nodes and endpoints, kubelets' serving certificates. Ends never.
+ * dead machines' nodes, endpoints and records, kubelets' serving certificates. Ends never.
+ *
+ * The hold is renewed once a round and not asked before each act: two that do the same at once, because one of
+ * them slept, do no harm. All of it is made again where it was wrongly taken away, goes by names that are never used
+ * twice, or is written only over what was seen.
  */
 export async function runDuties(
   context: AgentContext,
@@ -36,6 +41,7 @@ export async function runDuties(
   let round = 0
   let failures = 0
   const requests: KnownRequests = new Map()
+  const forgetMachines = forgetDeadMachines(context)
   for (;;) {
     let pause = idlePauseMs
     try {
@@ -85,6 +91,7 @@ export async function runDuties(
     await keepJoinToken(context, client)
     const refused = await approveServingRequests(client, machines, requests)
     if (round % 4 === 0) await pruneEndpoints(context, client, machines)
+    await forgetMachines(machines)
     return refused.length > 0 ? `serving certificates not signed: ${refused.join('; ')}` : undefined
   }
 

@@ -1,16 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Heartbeat } from '../store/heartbeats.ts'
 import { keys } from '../store/keys.ts'
 import type { AgentContext } from './context.ts'
-
-/** `CLUSTER/machines/ID.json`: what a machine says of itself. For people; proves nothing about being alive. */
-export interface Heartbeat {
-  machine: string
-  /** RFC 3339. */
-  at: string
-  seat?: string
-  /** What each part of the agent waits for. */
-  waiting: Record<string, string>
-}
 
 const everyMs = 20_000
 const lookMs = 1_000

@@ -5,6 +5,7 @@ import { healthExclusions } from '../controlplane/kubeadm-config.ts'
 import { type EtcdClient, type EtcdMember, type EtcdStatus, etcdClient } from '../etcd/client.ts'
 import type { CertificatePair } from '../pki/certificates.ts'
 import type { Declaration, EtcdName } from '../spec/types.ts'
+import type { Heartbeat } from '../store/heartbeats.ts'
 import type { Deployment, Node, Pod } from './kube-shapes.ts'
 
 /** Longest time that anything may take to answer before it counts as silent. */
@@ -13,6 +14,8 @@ const answerTimeoutMs = 2_000
 export interface CheckSubject {
   cloud: Cloud
   declaration: Declaration
+  /** What a machine last said of itself. */
+  heartbeat: (machine: string) => Promise<Heartbeat | undefined>
   credentials: { admin: CertificatePair; caPem: string; etcd: CertificatePair; etcdCaPem: string }
 }
 
@@ -20,6 +23,8 @@ export interface CheckSubject {
 export interface CheckContext {
   readonly declaration: Declaration
   inventory(): Promise<Inventory>
+  /** What a machine last said of itself; undefined where it has said nothing. */
+  heartbeat(machine: string): Promise<Heartbeat | undefined>
   /** `/readyz` through the endpoint. */
   readyz(): Promise<string>
   nodes(): Promise<Node[]>
@@ -43,7 +48,12 @@ export interface EtcdView {
   statuses: { machine: Machine; status: EtcdStatus | undefined; serves: boolean }[]
 }
 
-export function createCheckContext({ cloud, declaration, credentials }: CheckSubject): CheckContext {
+export function createCheckContext({
+  cloud,
+  declaration,
+  heartbeat,
+  credentials,
+}: CheckSubject): CheckContext {
   const cluster = declaration.cluster.metadata.name
   const clients = new Map<string, EtcdClient>()
   const apis = new Map<string, KubeApi>()
@@ -120,6 +130,7 @@ export function createCheckContext({ cloud, declaration, credentials }: CheckSub
   return {
     declaration,
     inventory,
+    heartbeat,
     readyz: () => once('readyz', async () => (await api()).rawGet('/readyz', { timeoutMs: answerTimeoutMs })),
     readyzOf: ({ id, address }) =>
       once(`readyz of ${id}`, () =>

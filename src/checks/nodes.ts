@@ -1,5 +1,6 @@
 import type { Machine } from '../clouds/cloud.ts'
 import type { Role } from '../spec/types.ts'
+import { describeWaiting } from '../store/heartbeats.ts'
 import { type Check, outcome } from './check.ts'
 import type { CheckContext } from './context.ts'
 import { condition, isTrue, type Node } from './kube-shapes.ts'
@@ -10,10 +11,10 @@ export const mastersReady: Check = {
   name: 'masters',
   title: 'Masters are Ready, tainted and labelled',
   async run(context) {
-    const { machines, nodes } = await pairs(context, 'master')
+    const { machines, nodes, waiting } = await pairs(context, 'master')
     const missing = machines.flatMap((machine) => {
       const node = nodes.get(machine.id)
-      const unready = readiness(context, machine, node)
+      const unready = readiness(context, machine, node, waiting)
       if (!node || unready) return [unready ?? '']
       const faults = [
         ...(node.spec?.taints?.some(({ key, effect }) => key === controlPlane && effect === 'NoSchedule')
@@ -31,29 +32,44 @@ export const workersReady: Check = {
   name: 'workers',
   title: 'Workers are Ready',
   async run(context) {
-    const { machines, nodes } = await pairs(context, 'node')
+    const { machines, nodes, waiting } = await pairs(context, 'node')
     const missing = machines.flatMap((machine) => {
-      const unready = readiness(context, machine, nodes.get(machine.id))
+      const unready = readiness(context, machine, nodes.get(machine.id), waiting)
       return unready ? [unready] : []
     })
     return outcome([...missing, ...tooFew(context, 'node', machines)], `${machines.length} Ready`)
   },
 }
 
+/** `waiting`: what each machine waits for that is no node yet, where it has said so. */
 async function pairs(
   context: CheckContext,
   role: Role,
-): Promise<{ machines: Machine[]; nodes: Map<string, Node> }> {
-  const [inventory, nodes] = await Promise.all([context.inventory(), context.nodes()])
-  return {
-    machines: inventory.machines.filter((machine) => machine.role === role && machine.state !== 'stopped'),
-    nodes: new Map(nodes.map((node) => [node.metadata?.name ?? '', node])),
+): Promise<{ machines: Machine[]; nodes: Map<string, Node>; waiting: ReadonlyMap<string, string> }> {
+  const [inventory, listed] = await Promise.all([context.inventory(), context.nodes()])
+  const machines = inventory.machines.filter(
+    (machine) => machine.role === role && machine.state !== 'stopped',
+  )
+  const nodes = new Map(listed.map((node) => [node.metadata?.name ?? '', node]))
+  const waiting = new Map<string, string>()
+  for (const { id } of machines) {
+    const words = nodes.has(id) ? undefined : describeWaiting(await context.heartbeat(id), Date.now())
+    if (words) waiting.set(id, words)
   }
+  return { machines, nodes, waiting }
 }
 
 /** Undefined when the node is as well as it can be. */
-function readiness(context: CheckContext, machine: Machine, node: Node | undefined): string | undefined {
-  if (!node) return `${machine.id} is no node yet`
+function readiness(
+  context: CheckContext,
+  machine: Machine,
+  node: Node | undefined,
+  waiting: ReadonlyMap<string, string>,
+): string | undefined {
+  if (!node) {
+    const words = waiting.get(machine.id)
+    return `${machine.id} is no node yet${words ? `: it waits for ${words}` : ''}`
+  }
   if (isTrue(node, 'Ready')) return undefined
   const ready = condition(node, 'Ready')
   // With a network of one's own, nodes wait for it; that is not Holdfast's to mend.

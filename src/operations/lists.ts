@@ -1,6 +1,7 @@
-import type { Inventory } from '../clouds/cloud.ts'
+import type { Inventory, Machine } from '../clouds/cloud.ts'
 import { HoldfastError, InvalidInputError, type Problem } from '../errors.ts'
 import type { Declaration, InstanceGroupSpec } from '../spec/types.ts'
+import { type Heartbeat, readHeartbeat } from '../store/heartbeats.ts'
 import type { StateStore } from '../store/store.ts'
 import { declaredClusters, readDeclared } from './declared.ts'
 import type { Operation } from './operation.ts'
@@ -52,4 +53,19 @@ export async function listInventory(operation: Operation, cluster: string): Prom
   const { declaration } = await readDeclared(operation.store, cluster)
   const cloud = await operation.cloud(declaration.cluster.spec.cloud)
   return cloud.observe(cluster)
+}
+
+/** A machine with what its agent last said of itself, where it has said anything. */
+export interface ListedMachine extends Machine {
+  heartbeat?: Heartbeat
+}
+
+export async function listMachines(operation: Operation, cluster: string): Promise<ListedMachine[]> {
+  const { machines } = await listInventory(operation, cluster)
+  return Promise.all(
+    machines.map(async (machine) => {
+      const heartbeat = await readHeartbeat(operation.store, cluster, machine.id)
+      return { ...machine, ...(heartbeat ? { heartbeat } : {}) }
+    }),
+  )
 }

@@ -2,6 +2,7 @@ import type { CheckResult } from '../checks/check.ts'
 import { createCheckContext } from '../checks/context.ts'
 import { clusterChecks } from '../checks/list.ts'
 import { runChecks, waitForChecks } from '../checks/run.ts'
+import { readHeartbeat } from '../store/heartbeats.ts'
 import { operatorCredentials } from './credentials.ts'
 import { readDeclared, refuseDeleted } from './declared.ts'
 import { type Operation, throwIfStopped } from './operation.ts'
@@ -19,7 +20,8 @@ export async function validateCluster(
   const { declaration } = await readDeclared(operation.store, cluster)
   const cloud = await operation.cloud(declaration.cluster.spec.cloud)
   const credentials = await operatorCredentials(operation, cluster)
-  const context = createCheckContext({ cloud, declaration, credentials })
+  const heartbeat = (machine: string) => readHeartbeat(operation.store, cluster, machine)
+  const context = createCheckContext({ cloud, declaration, heartbeat, credentials })
   try {
     if (options.waitMs === 0 && !options.mustPass) return await runChecks(clusterChecks, context)
     return await waitForChecks(clusterChecks, context, {

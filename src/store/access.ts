@@ -15,25 +15,26 @@ export type StoreOperation = 'read' | 'write' | 'create' | 'list' | 'delete'
  * May a machine of this identity do that with this key (or, for `list`, this prefix)? Pure.
  *
  * Masters: everything that the cluster's life needs, but they declare nothing (cluster.yaml, groups)
- * and found the authorities at most once. Workers: what they need to join, and their own heartbeat;
- * never an authority's key.
+ * and found the authorities at most once. Workers: what they need to join; never an authority's key. Each machine
+ * writes its own heartbeat and no other; masters delete those of machines that are gone.
  */
 export function mayUse(identity: StoreIdentity, operation: StoreOperation, key: string): boolean {
   const prefix = `${identity.cluster}/`
   if (!key.startsWith(prefix) || key.split('/').includes('..')) return false
   const path = key.slice(prefix.length)
+  if (path === `machines/${identity.machineId}.json` && operation === 'write') return true
   return identity.role === 'master' ? masterMay(operation, path) : workerMay(identity, operation, path)
 }
 
 function masterMay(operation: StoreOperation, path: string): boolean {
   const looks = operation === 'read' || operation === 'list'
-  if (/^(etcd|seats|machines|locks|join)\//.test(path)) return true
+  if (/^(etcd|seats|locks|join)\//.test(path)) return true
+  if (path.startsWith('machines/')) return operation === 'list' || operation === 'delete'
   if (/^pki\/(public|private)\//.test(path)) return looks || operation === 'create'
   return looks && (path === 'cluster.yaml' || /^(groups|operations)\//.test(path))
 }
 
 function workerMay(identity: StoreIdentity, operation: StoreOperation, path: string): boolean {
-  if (path === `machines/${identity.machineId}.json`) return operation !== 'list'
   if (operation === 'list') return path.startsWith('pki/public/')
   if (operation !== 'read') return false
   return (

@@ -78,6 +78,7 @@ describe('each fault is named by its own check', () => {
       },
       [['workers', 'nodes-1 is not Ready: kubelet is silent']],
     ],
+    ['a machine that is no node yet', (seen) => seen.nodes.pop(), [['workers', 'nodes-1 is no node yet']]],
     [
       'a learner',
       (seen) => {
@@ -152,6 +153,17 @@ describe('each fault is named by its own check', () => {
     spoil(seen)
 
     expect(await missing(seen)).toEqual(expected)
+  })
+
+  test('a machine that is no node yet says what it waits for', async () => {
+    const seen = healthy()
+    seen.nodes.pop()
+    const at = new Date(Date.now() - 12_000).toISOString()
+    seen.heartbeats['nodes-1'] = { machine: 'nodes-1', at, waiting: { join: 'there is no join token' } }
+
+    expect(await missing(seen)).toEqual([
+      ['workers', 'nodes-1 is no node yet: it waits for join: there is no join token (12 s ago)'],
+    ])
   })
 
   test('what cannot be asked is a reason, not a crash', async () => {

@@ -3,6 +3,7 @@ import type { Deployment, Node, Pod } from '../../src/checks/kube-shapes.ts'
 import type { EndpointTarget, Inventory, Machine } from '../../src/clouds/cloud.ts'
 import type { EtcdMember, EtcdStatus } from '../../src/etcd/client.ts'
 import type { Declaration, Role } from '../../src/spec/types.ts'
+import type { Heartbeat } from '../../src/store/heartbeats.ts'
 import { declare } from '../operations/support.ts'
 
 /** What a round of checks sees; change one thing and the checks must name it. */
@@ -11,6 +12,8 @@ export interface Seen {
   inventory: Inventory
   readyz: string
   nodes: Node[]
+  /** What machines said of themselves. */
+  heartbeats: Record<string, Heartbeat>
   pods: Pod[]
   /** What apiservers answer that are not ready, by machine. */
   silentApiservers: Record<string, string>
@@ -41,6 +44,7 @@ export function healthy(): Seen {
     },
     readyz: 'ok',
     nodes: machines.map(node),
+    heartbeats: {},
     silentApiservers: {},
     pods: machines.map(({ id }) => pod(id, 'k8s-app', 'kube-proxy')),
     coredns: {
@@ -112,6 +116,7 @@ export const contextOf = (seen: Seen): CheckContext => ({
   readyz: async () => seen.readyz,
   readyzOf: async ({ id }) => seen.silentApiservers[id] ?? 'ok',
   nodes: async () => seen.nodes,
+  heartbeat: async (machine) => seen.heartbeats[machine],
   systemPods: async () => seen.pods,
   coredns: async () => seen.coredns,
   etcd: async (name) => seen[name],

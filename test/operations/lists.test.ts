@@ -1,10 +1,11 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { machineRow } from '../../src/cli/machine-row.ts'
 import type { Machine } from '../../src/clouds/cloud.ts'
 import type { Problem } from '../../src/errors.ts'
 import { createCluster } from '../../src/operations/create.ts'
-import { listClusters } from '../../src/operations/lists.ts'
+import { listClusters, listMachines } from '../../src/operations/lists.ts'
 import { findMachine } from '../../src/operations/machines.ts'
 import type { Operation } from '../../src/operations/operation.ts'
 import { openFileStore } from '../../src/store/file.ts'
@@ -75,4 +76,20 @@ test('a machine that is found nowhere may be the damaged cluster’s', async () 
   await expect(findMachine(operation, 'master-a-1', 'good')).rejects.toMatchObject({
     code: 'machine-not-found',
   })
+})
+
+test('machines are listed with what they wait for, where they have said so', async () => {
+  setup.cloud.inventory.machines = ['master-a-1', 'master-b-1'].map((id) => ({ id }) as Machine)
+  const at = '2030-01-01T12:00:00.000Z'
+  const waiting = { 'etcd main': 'wait: the disk is empty' }
+  await operation.store.put('good/machines/master-b-1.json', JSON.stringify({ at, waiting }))
+
+  const listed = await listMachines(operation, 'good')
+
+  expect(listed).toEqual([
+    { id: 'master-a-1' },
+    { id: 'master-b-1', heartbeat: { machine: 'master-b-1', at, waiting } },
+  ])
+  const cells = listed.map((machine) => machineRow(machine, Date.parse(at) + 4_000).at(-1))
+  expect(cells).toEqual(['-', 'etcd main: wait: the disk is empty (4 s ago)'])
 })

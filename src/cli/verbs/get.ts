@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { Cli, CommonOptions } from '../context.ts'
 import { formatProblem } from '../format-error.ts'
+import { machineHeadings, machineRow } from '../machine-row.ts'
 import { optionsOf, withCommonOptions, withOutput } from '../options.ts'
 import { printData } from '../print.ts'
 import { specText } from '../spec-text.ts'
@@ -68,7 +69,7 @@ Examples:
 
 const descriptions: Record<Kind, string> = {
   clusters: 'List the declared clusters; with a NAME and -o yaml, its whole declaration.',
-  machines: 'List the machines of a cluster.',
+  machines: 'List the machines of a cluster, and what each waits for.',
   volumes: 'List the volumes of a cluster.',
 }
 
@@ -82,24 +83,12 @@ async function show(
   // A list of all there are does not end at the one that HOLDFAST_CLUSTER names.
   if (kind === 'clusters') return showClusters(cli, cli.namedHere(argument, options), options)
   const name = await cli.clusterName(argument, options)
-  const inventory = await cli.operate(options, (operation) => lists.listInventory(operation, name))
   if (kind === 'machines') {
-    return print(
-      cli,
-      options,
-      inventory.machines,
-      ['name', 'group', 'role', 'zone', 'address', 'state', 'booted'],
-      (machine) => [
-        machine.id,
-        machine.group,
-        machine.role,
-        machine.zone,
-        machine.address,
-        machine.state,
-        machine.bootedAt,
-      ],
-    )
+    const machines = await cli.operate(options, (operation) => lists.listMachines(operation, name))
+    const nowMs = Date.now()
+    return print(cli, options, machines, machineHeadings, (machine) => machineRow(machine, nowMs))
   }
+  const inventory = await cli.operate(options, (operation) => lists.listInventory(operation, name))
   print(
     cli,
     options,
