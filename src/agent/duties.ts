@@ -90,7 +90,7 @@ export async function runDuties(
     await deleteDeadNodes(client, machines)
     await keepJoinToken(context, client)
     const refused = await approveServingRequests(client, machines, requests)
-    if (round % 4 === 0) await pruneEndpoints(context, client, machines)
+    if (round % 4 === 0) await pruneEndpoints(client, machines)
     await forgetMachines(machines)
     return refused.length > 0 ? `serving certificates not signed: ${refused.join('; ')}` : undefined
   }

@@ -2,8 +2,7 @@ import { readFile } from 'node:fs/promises'
 import type { Machine } from '../clouds/cloud.ts'
 import { ports } from '../constants.ts'
 import type { KubeApi, KubeObject } from '../controlplane/api.ts'
-import { etcdClient } from '../etcd/client.ts'
-import type { AgentContext } from './context.ts'
+import { type EtcdClient, etcdClient } from '../etcd/client.ts'
 import { etcdFiles } from './etcd-pki.ts'
 
 interface EndpointSlice extends KubeObject {
@@ -19,9 +18,9 @@ const leases = '/registry/masterleases/'
  * Source: k8s.io/kubernetes pkg/controlplane/reconcilers/lease.go.
  */
 export async function pruneEndpoints(
-  context: AgentContext,
-  api: KubeApi,
-  machines: readonly Machine[],
+  api: Pick<KubeApi, 'tryGet'>,
+  machines: readonly Pick<Machine, 'role' | 'address'>[],
+  openEtcd: () => Promise<EtcdClient> = ownEtcd,
 ): Promise<void> {
   const slice = await api.tryGet<EndpointSlice>(
     '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes',
@@ -30,19 +29,17 @@ export async function pruneEndpoints(
   const listed = slice?.endpoints?.flatMap(({ addresses }) => addresses) ?? []
   const stale = listed.filter((address) => !masters.has(address))
   if (stale.length === 0 || masters.size === 0) return
-  const [ca, cert, key] = await Promise.all(
-    [etcdFiles.ca, etcdFiles.clientCert, etcdFiles.clientKey].map((file) => readFile(file, 'utf8')),
-  )
-  const etcd = etcdClient({
-    endpoints: [`https://127.0.0.1:${ports.etcd.main.client}`],
-    ca: ca ?? '',
-    cert: cert ?? '',
-    key: key ?? '',
-  })
+  const etcd = await openEtcd()
   try {
     for (const address of stale) await etcd.delete(`${leases}${address}`)
-    context.say('endpoints', undefined)
   } finally {
     etcd.close()
   }
+}
+
+async function ownEtcd(): Promise<EtcdClient> {
+  const [ca = '', cert = '', key = ''] = await Promise.all(
+    [etcdFiles.ca, etcdFiles.clientCert, etcdFiles.clientKey].map((file) => readFile(file, 'utf8')),
+  )
+  return etcdClient({ endpoints: [`https://127.0.0.1:${ports.etcd.main.client}`], ca, cert, key })
 }
