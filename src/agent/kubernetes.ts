@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, symlink } from 'node:fs/promises'
+import { mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseDocument } from 'yaml'
@@ -15,7 +15,8 @@ import type { ClusterPki } from '../pki/cluster-pki.ts'
 import { command } from './command.ts'
 import { folders } from './context.ts'
 import { readIfThere, writeDurably, writeIfChanged } from './files.ts'
-import { expiryOfKubeconfig, isComplete, isUsable, removeHalfWritten } from './kubeadm-files.ts'
+import { expiryOfKubeconfig, isComplete, removeHalfWritten } from './kubeadm-files.ts'
+import { useRotatingCertificate } from './rotating-certificate.ts'
 import { manifestOf } from './static-pod.ts'
 
 export const kubeadmConfig = '/etc/holdfast/kubeadm.yaml'
@@ -132,7 +133,7 @@ export async function renewCertificates(progress: (reason: string) => void): Pro
 /** Makes what is missing of them; what is there stays. */
 async function makeCertificates(): Promise<void> {
   await kubeadmInit(new Set(['certs', 'kubeconfig']))
-  await useRotatingCertificate()
+  await useRotatingCertificate({ kubeletConf, pem: kubeletPem, authority: join(folders.pki, 'ca.crt') })
 }
 
 function tellRemoved(names: readonly string[], progress: (reason: string) => void): void {
@@ -152,29 +153,6 @@ async function forgetOldAddress(address: string): Promise<void> {
   }
   await writeDurably(file, address)
 }
-
-/**
- * kubeadm embeds kubelet's first certificate in kubelet.conf, where nothing would ever rotate it, and
- * mends that later with a restart of kubelet (`kubelet-finalize`). Done before the first start instead.
- */
-async function useRotatingCertificate(): Promise<void> {
-  const document = parseDocument(await readFile(kubeletConf, 'utf8'))
-  const user = ['users', 0, 'user']
-  const cert = document.getIn([...user, 'client-certificate-data'])
-  const key = document.getIn([...user, 'client-key-data'])
-  if (typeof cert !== 'string' || typeof key !== 'string') return
-  const present = await readIfThere(kubeletPem)
-  if (!present || !isUsable(present, present, await readIfThere(join(folders.pki, 'ca.crt')))) {
-    const first = kubeletPem.replace('current', 'first')
-    await writeDurably(first, `${decode(cert)}${decode(key)}`)
-    await rm(kubeletPem, { force: true })
-    await symlink(first, kubeletPem)
-  }
-  document.setIn(user, { 'client-certificate': kubeletPem, 'client-key': kubeletPem })
-  await writeDurably(kubeletConf, document.toString())
-}
-
-const decode = (base64: string): string => Buffer.from(base64, 'base64').toString('utf8')
 
 /**
  * Has kubeadm make the static pods' manifests beside the folder that kubelet reads: each goes there when
