@@ -29,7 +29,10 @@ export function renderEtcdPod(pod: EtcdPod): string {
     },
     spec: {
       hostNetwork: true,
-      priorityClassName: 'system-node-critical',
+      // Out of memory, the kernel ends events before main: kubelet protects every static pod of the first class
+      // alike, whatever it requests, and rates those of the other by their requests
+      // (k8s.io/kubernetes pkg/kubelet/qos/policy.go). Neither is evicted.
+      priorityClassName: etcd === 'main' ? 'system-node-critical' : 'system-cluster-critical',
       securityContext: { seccompProfile: { type: 'RuntimeDefault' } },
       containers: [
         {
@@ -37,7 +40,6 @@ export function renderEtcdPod(pod: EtcdPod): string {
           image: pod.image,
           imagePullPolicy: 'IfNotPresent',
           command: ['etcd', ...memberFlags(pod.member)],
-          // Under memory pressure events falls before main.
           resources: {
             requests: { cpu: etcd === 'main' ? '200m' : '100m', memory: etcd === 'main' ? '100Mi' : '50Mi' },
           },

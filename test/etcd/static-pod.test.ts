@@ -30,6 +30,18 @@ const podOf = (etcd: 'main' | 'events') =>
     }),
   )
 
+/**
+ * What kubelet gives a static pod of one container, on a machine of 8 GiB: GetContainerOOMScoreAdjust in
+ * k8s.io/kubernetes pkg/kubelet/qos/policy.go. The higher, the sooner it is ended.
+ */
+function oomScoreOf(etcd: 'main' | 'events'): number {
+  const { priorityClassName, containers } = podOf(etcd).spec
+  const { requests, limits } = containers[0].resources
+  if (priorityClassName === 'system-node-critical' || limits) return -997
+  const mebibytes = Number(/^(\d+)Mi$/.exec(requests.memory)?.[1])
+  return Math.max(3, Math.min(999, 1000 - Math.floor((1000 * mebibytes) / 8192)))
+}
+
 describe('flags of a member', () => {
   test('peers are names, so that addresses may change', () => {
     const flags = memberFlags(member())
@@ -103,11 +115,13 @@ describe('the static pod', () => {
     expect(podOf('main').spec.hostNetwork).toBe(true)
   })
 
-  test('needs no registry, and events gives way to main', () => {
-    const request = (etcd: 'main' | 'events') => podOf(etcd).spec.containers[0].resources.requests.memory
-
+  test('needs no registry', () => {
     expect(podOf('main').spec.containers[0].imagePullPolicy).toBe('IfNotPresent')
-    expect(Number.parseInt(request('events'), 10)).toBeLessThan(Number.parseInt(request('main'), 10))
+  })
+
+  test('out of memory, the kernel ends events before main', () => {
+    expect(oomScoreOf('main')).toBe(-997)
+    expect(oomScoreOf('events')).toBeGreaterThan(900)
   })
 
   test.each(['main', 'events'] as const)('%s is probed on its own metrics port', (etcd) => {
