@@ -26,8 +26,8 @@ const patience = 10
  * dead machines' nodes, endpoints and records, kubelets' serving certificates. Ends never.
  *
  * The hold is renewed once a round and not asked before each act: two that do the same at once, because one of
- * them slept, do no harm. All of it is made again where it was wrongly taken away, goes by names that are never used
- * twice, or is written only over what was seen.
+ * them slept, do no harm. What they take away goes by names that are never used twice, or comes back by itself (an
+ * apiserver's lease); what they write is the same twice, or written only over what was seen.
  */
 export async function runDuties(
   context: AgentContext,

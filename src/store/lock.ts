@@ -34,7 +34,7 @@ export type LockOutcome = { acquired: true; lock: HeldLock } | { acquired: false
 /**
  * Coordination in the store: at most one unexpired holder, by compare-and-swap. A hold ends by
  * release or when its time is over (machines' clocks must agree within a fraction of `ttlMs`).
- * Whoever acts under the lock asks `stillHeld` right before, and passes `epoch` on where it is checked.
+ * Whoever does under it what two must not do asks `stillHeld` right before, and passes `epoch` on where it is checked.
  *
  * @param options.mayTake asked about a holder whose time is over and who did not give the lock back.
  * @throws StoreUnavailableError when it is unknown whether the lock was taken; it then expires by itself.
