@@ -5,6 +5,9 @@ import { type RememberingStore, rememberingStore } from '../../src/agent/remembe
 import { openMemoryStore } from '../../src/store/memory.ts'
 import { type StateStore, StoreUnavailableError } from '../../src/store/store.ts'
 import { scratch } from '../assets/scratch.ts'
+import { storeConformance } from '../conformance/store.ts'
+
+storeConformance('one that remembers', async () => rememberingStore(openMemoryStore(), await scratch()))
 
 /** The memory store, with a plug that can be pulled. */
 function pluggable(inner: () => StateStore): StateStore & { away: boolean } {

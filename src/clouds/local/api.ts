@@ -44,7 +44,9 @@ async function storeApi(store: StateStore, request: ApiRequest): Promise<unknown
     return { entries: await store.entries(query.get('prefix') ?? '') }
   }
   if (parts.length !== 1) throw notFound(request)
-  const key = required(query.get('key'), 'key')
+  const key = query.get('key')
+  // What is no key of the store, the empty one too, is the store's to refuse.
+  if (key === null) throw bad('key is missing')
   switch (method) {
     case 'GET':
       return { stored: (await store.get(key)) ?? null }
