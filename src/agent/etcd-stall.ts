@@ -2,17 +2,10 @@ import { get } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { ports } from '../constants.ts'
 import type { MemberObservation } from '../quorum/member.ts'
+import { lookAtStall, type Progress, restarted, type Stall } from '../quorum/stall.ts'
 import type { EtcdName } from '../spec/types.ts'
 
 const answerTimeoutMs = 1_000
-
-/** How far a member has come, by its own process; told without consensus. */
-export interface Progress {
-  /** Entries of the log that it has applied. */
-  applied: number
-  /** It receives a snapshot, takes it over, or defragments: nothing is applied meanwhile, for minutes maybe. */
-  busy: boolean
-}
 
 export interface StallWatch {
   /**
@@ -24,39 +17,21 @@ export interface StallWatch {
   restarted(): void
 }
 
-/** Entries of the log behind the others: less than this a member takes in at once. */
-const far = 1_000
-
 /** Watches one member that runs as a pod. `progress` says nothing while it loads its data, or hangs. */
 export function watchStall(
   progress: () => Promise<Progress | undefined>,
   now: () => number = () => performance.now(),
 ): StallWatch {
-  let restarts = 0
-  let still: { sinceMs: number; applied: number | undefined; othersThen: number } | undefined
+  let stall: Stall = { restarts: 0 }
   return {
-    async look({ healthy, quorum, others }) {
-      if (healthy) restarts = 0
-      if (healthy || !quorum) {
-        still = undefined
-        return undefined
-      }
-      const found = await progress()
-      const applied = found?.applied
-      // One that keeps up with the others and yet serves nothing is not on its way any more.
-      const comes = applied !== undefined && applied !== still?.applied && others - applied > far
-      if (found?.busy) still = undefined
-      else if (!still || comes || (still.applied === undefined) !== (applied === undefined))
-        still = { sinceMs: now(), applied, othersThen: others }
-      else still.applied = applied
-      if (!still) return undefined
-      // What a restarted member applies again is its own log: only what was written since proves that it hears.
-      const follows = applied !== undefined && applied > still.othersThen
-      return { ms: now() - still.sinceMs, restarts, silent: found === undefined, follows }
+    async look(seen) {
+      const found = seen.healthy || !seen.quorum ? undefined : await progress()
+      const looked = lookAtStall(stall, { ...seen, progress: found, nowMs: now() })
+      stall = looked.stall
+      return looked.stalled
     },
     restarted() {
-      restarts += 1
-      still = undefined
+      stall = restarted(stall)
     },
   }
 }

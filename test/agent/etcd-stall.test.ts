@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { type Progress, parseProgress, watchStall } from '../../src/agent/etcd-stall.ts'
+import { parseProgress, watchStall } from '../../src/agent/etcd-stall.ts'
+import type { Progress } from '../../src/quorum/stall.ts'
 
 /** A member that can be looked at, second by second. */
 function member() {
