@@ -256,15 +256,18 @@ function withoutMyMember(seen: MemberObservation): MemberStep {
 }
 
 /**
- * What etcd would refuse: a second learner (`--max-learners` is 1), and any addition while a voter does
- * not answer (etcd server/etcdserver/server.go, mayAddMember).
+ * What etcd would refuse: a second learner (`--max-learners` is 1), and an addition where those who answer would be
+ * no majority of the voters and one more (etcd 3.6.16 server/etcdserver, mayAddMember). To answer is enough for
+ * that: a voter that follows and serves nothing is ended for it only once the seat that joins here votes.
  */
 function whyNotAdd(cluster: ClusterView): MemberStep | undefined {
   const learner = cluster.members.find((member) => member.isLearner)
   if (learner) return { do: 'wait', reason: `learner ${learner.id} joins first: etcd takes one at a time` }
-  const away = cluster.members.find((member) => !member.healthy)
-  if (!away) return undefined
-  return { do: 'wait', reason: `etcd adds no member while voter ${away.name || away.id} does not answer` }
+  const voters = cluster.members.length
+  const away = cluster.members.filter(({ answers }) => !answers)
+  const [first] = away
+  if (!first || hasQuorum(voters + 1, voters - away.length)) return undefined
+  return { do: 'wait', reason: `etcd adds no member while voter ${first.name || first.id} does not answer` }
 }
 
 const isListed = (seen: MemberObservation, id: string): boolean =>

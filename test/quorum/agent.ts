@@ -1,9 +1,22 @@
-import { decideMember, type MemberObservation, type MemberStep } from '../../src/quorum/member.ts'
+import { decideMember, type MemberStep } from '../../src/quorum/member.ts'
 import { type Genesis, type MemberRecord, type Stamp, unusedMember } from '../../src/quorum/records.ts'
-import { addLearner, EtcdRefusal, type Group, groups, promote, removeMember, viewOf } from './etcd-model.ts'
+import { restarted } from '../../src/quorum/stall.ts'
+import { addLearner, commit, EtcdRefusal, type Group, groups, promote, removeMember } from './etcd-model.ts'
 import { inWords } from './in-words.ts'
-import { recall, type Versioned } from './recall.ts'
-import { at, freshId, running, type SeatInStore, type SeatInWorld, tick, type World } from './world.ts'
+import { founderIdOf, graceLooks, look, type Seen, stuckForMs } from './look.ts'
+import { recall } from './recall.ts'
+import {
+  at,
+  freshId,
+  type MachineInWorld,
+  machines,
+  majoritySurvives,
+  running,
+  type SeatInStore,
+  serving,
+  tick,
+  type World,
+} from './world.ts'
 
 /**
  * The agent's loop in the world: looks, decides by the real `decideMember`, and acts as
@@ -12,101 +25,27 @@ import { at, freshId, running, type SeatInStore, type SeatInWorld, tick, type Wo
  */
 class LostRace extends Error {}
 
-const graceLooks = 6
-const msOfLook = 5_000
-
-/** As etcd's, a function of the peer URL and the token; readable. */
-export const founderIdOf = ({ uuid, generation, attempt }: Genesis, seat: string): string =>
-  `${seat}.${uuid}.${generation}.${attempt}`
-
 const founders = (genesis: Genesis) => genesis.founders.map((seat) => founderIdOf(genesis, seat))
 
-export interface Seen {
-  observation: MemberObservation
-  genesis: Versioned<Genesis> | undefined
-  own: SeatInStore
-}
-
-export function look(world: World, seat: string): Seen | { waiting: string } {
-  const it = at(world, seat)
-  const { memory, disk } = it
-  const seats = [...new Set([...memory.seats.keys(), ...world.store.seats.keys()])].map((name) => {
-    const found = recall(world, memory.seats.get(name), world.store.seats.get(name))
-    if (found.stored) memory.seats.set(name, found.stored)
-    return { name, ...found }
-  })
-  const own = seats.find(({ name }) => name === seat)
-  if (!own?.stored) return { waiting: 'no claim' }
-  if (own.stored.value.machine !== it.machine) return { waiting: `held by ${own.stored.value.machine}` }
-  const recalled = recall(world, memory.genesis, world.store.genesis)
-  if (recalled.stored) memory.genesis = recalled.stored
-  const genesis = recalled.stored
-  const cluster = genesis && viewOf(running(world), (answers) => answers[world.choose(answers.length)])
-  it.graceLooks = cluster?.quorum ? it.graceLooks + 1 : 0
-  it.stuckLooks = cluster?.quorum && it.stuck ? it.stuckLooks + 1 : 0
-  const healthy = cluster?.members.find((member) => member.id === disk.data?.memberId)?.healthy
-  const records = seats.flatMap(({ stored }) => (stored ? [stored.value.member] : []))
-  return {
-    genesis,
-    own: own.stored.value,
-    observation: {
-      seat,
-      etcd: 'main',
-      claimEpoch: own.stored.value.epoch,
-      disk: !it.mounted
-        ? { kind: 'not-proven', reason: `volume ${disk.volumeId} is not mounted` }
-        : disk.stamp
-          ? {
-              kind: 'stamped',
-              volumeId: disk.volumeId,
-              stamp: disk.stamp,
-              data:
-                disk.data?.memberId !== disk.stamp.memberId
-                  ? 'none'
-                  : disk.data.corrupt && it.manifest === 'pod' && !healthy
-                    ? 'corrupt'
-                    : 'present',
-            }
-          : { kind: 'empty', volumeId: disk.volumeId },
-      genesis: genesis?.value ?? (recalled.fresh ? 'none' : 'unknown'),
-      storeReachable: recalled.fresh && seats.every(({ fresh }) => fresh),
-      record: own.stored.value.member,
-      signsOfFormation: seats
-        .filter(({ name, stored }) => name !== seat && stored?.value.member.memberId)
-        .map(({ name }) => `seat ${name} has a member`),
-      declaredSeats: world.declared,
-      running: it.manifest,
-      ...(cluster ? { cluster } : {}),
-      ...(it.stuck
-        ? { stalled: { ms: it.stuckLooks * msOfLook, restarts: 0, silent: false, follows: false } }
-        : {}),
-      lostMemberIds: records.flatMap((one) => (one.state === 'lost' && one.memberId ? [one.memberId] : [])),
-      recordedMemberIds: records.flatMap((one) => one.memberId ?? []),
-      formationGraceOver: it.graceLooks > graceLooks,
-      deadConnectionsEnded: true,
-      ...(genesis?.value.founders.includes(seat) ? { founderId: founderIdOf(genesis.value, seat) } : {}),
-    },
-  }
-}
-
 /** Begins a turn; `step` carries it on. */
-export function* turn(world: World, it: SeatInWorld): Generator<string, void> {
-  const claimed = yield* claim(world, it)
-  if (!claimed) {
-    it.last = 'wait: a seat can only be claimed through the state store'
-    return
-  }
-  const seen = look(world, it.seat)
-  if ('waiting' in seen) {
-    it.last = seen.waiting
-    return
-  }
+export function* turn(world: World, it: MachineInWorld): Generator<string, void> {
+  const refused = it.claimed ? undefined : yield* claim(world, it)
+  if (refused) return say(world, it, `wait: ${refused}`)
+  it.claimed = true
+  const seen = look(world, it)
+  if ('waiting' in seen) return say(world, it, `wait: ${seen.waiting}`)
   const decided = decideMember(seen.observation)
-  it.last = inWords(decided)
+  say(world, it, inWords(decided))
   it.serves = votesNow(seen)
   if (['idle', 'wait', 'refuse', 'stop'].includes(decided.do)) return
+  if (decided.do === 'set-aside') checkSetAside(world, it, seen)
   yield it.last
   yield* act(world, it, decided, seen)
+}
+
+function say(world: World, it: MachineInWorld, what: string): void {
+  it.last = what
+  world.said.add(what)
 }
 
 function votesNow({ observation: { disk, cluster, genesis } }: Seen): boolean {
@@ -114,23 +53,42 @@ function votesNow({ observation: { disk, cluster, genesis } }: Seen): boolean {
   return cluster?.members.find(({ id }) => id === disk.stamp.memberId)?.isLearner === false
 }
 
-function* claim(world: World, it: SeatInWorld): Generator<string, boolean> {
-  if (world.store.away) return it.memory.seats.get(it.seat)?.value.machine === it.machine
-  const found = world.store.seats.get(it.seat)
-  const known = it.memory.seats.get(it.seat)
-  if (known?.value.machine === it.machine || found?.value.machine === it.machine) return true
-  const value: SeatInStore = {
-    seat: it.seat,
-    epoch: (found?.value.epoch ?? 0) + 1,
-    machine: it.machine,
-    member: found?.value.member ?? unusedMember(),
+/** What is set aside now is needed by no majority, and nobody who is only cut off loses what it has. */
+function checkSetAside(world: World, it: MachineInWorld, { genesis }: Seen): void {
+  // In what came before the cluster was formed nothing was acknowledged.
+  if (genesis?.value.phase !== 'formed' || it.disk.stamp?.attempt !== genesis.value.attempt) return
+  if (majoritySurvives(world) && !majoritySurvives(world, (disk) => disk !== it.disk)) {
+    throw new Error(`${it.seat} sets aside what a majority needs: ${it.last}`)
   }
-  world.store.seats.set(it.seat, { value, revision: (found?.revision ?? 0) + 1 })
-  yield `claim epoch ${value.epoch}`
-  return true
+  if (it.cut && !it.disk.data?.unserving && it.last.includes('restarts')) {
+    throw new Error(`${it.seat} is only cut off: ${it.last}`)
+  }
 }
 
-function record(world: World, it: SeatInWorld, change: Partial<MemberRecord>): void {
+/** Why the seat is not this machine's, as src/agent/claim.ts. */
+function* claim(world: World, it: MachineInWorld): Generator<string, string | undefined> {
+  const { seat, machine, memory } = it
+  const { stored: found, fresh } = recall(world, memory.seats.get(seat), world.store.seats.get(seat))
+  if (found?.value.machine === machine) return undefined
+  if (!fresh) return 'a seat can only be claimed through the state store'
+  const isHeld = [...machines(world).values()].some(
+    (one) => one.listed && one.machine === found?.value.machine,
+  )
+  if (isHeld) return `seat ${seat} is held by another machine, which is running`
+  const value: SeatInStore = {
+    seat,
+    epoch: (found?.value.epoch ?? 0) + 1,
+    machine,
+    member: found?.value.member ?? unusedMember(),
+  }
+  const stored = { value, revision: (found?.revision ?? 0) + 1 }
+  world.store.seats.set(seat, stored)
+  memory.seats.set(seat, stored)
+  yield `claim epoch ${value.epoch}`
+  return undefined
+}
+
+function record(world: World, it: MachineInWorld, change: Partial<MemberRecord>): void {
   const found = world.store.seats.get(it.seat)
   if (world.store.away || found?.value.machine !== it.machine) throw new LostRace('the record')
   const value = { ...found.value, member: { ...found.value.member, ...change } }
@@ -139,18 +97,18 @@ function record(world: World, it: SeatInWorld, change: Partial<MemberRecord>): v
   it.memory.seats.set(it.seat, stored)
 }
 
-function stop(it: SeatInWorld): void {
+function stop(it: MachineInWorld): void {
   it.manifest = 'no'
   it.stuck = false
 }
 
-function putGenesis(world: World, it: SeatInWorld, value: Genesis, ifRevision: number | undefined): void {
+function putGenesis(world: World, it: MachineInWorld, value: Genesis, ifRevision: number | undefined): void {
   if (world.store.away || world.store.genesis?.revision !== ifRevision) throw new LostRace('the genesis')
   world.store.genesis = { value, revision: (ifRevision ?? 0) + 1 }
   it.memory.genesis = world.store.genesis
 }
 
-function* act(world: World, it: SeatInWorld, step: MemberStep, seen: Seen): Generator<string, void> {
+function* act(world: World, it: MachineInWorld, step: MemberStep, seen: Seen): Generator<string, void> {
   const { disk } = it
   const { genesis, own } = seen
   try {
@@ -201,6 +159,7 @@ function* act(world: World, it: SeatInWorld, step: MemberStep, seen: Seen): Gene
         return putGenesis(world, it, next, revision)
       }
       case 'restart':
+        it.stall = restarted(it.stall)
         it.serves = false
         yield 'the apiserver has ended, etcd not yet'
         stop(it)
@@ -231,7 +190,7 @@ function* act(world: World, it: SeatInWorld, step: MemberStep, seen: Seen): Gene
   }
 }
 
-function* fence(world: World, it: SeatInWorld, seen: Seen, stamp: Stamp): Generator<string, void> {
+function* fence(world: World, it: MachineInWorld, seen: Seen, stamp: Stamp): Generator<string, void> {
   const epoch = Math.max(stamp.epoch, seen.own.epoch)
   const formed = seen.genesis?.value.phase === 'formed'
   if (stamp.epoch < epoch || (formed && !stamp.formed)) {
@@ -243,15 +202,16 @@ function* fence(world: World, it: SeatInWorld, seen: Seen, stamp: Stamp): Genera
   yield 'stamped, not started'
 }
 
-function* underLock(world: World, it: SeatInWorld): Generator<string, void> {
+function* underLock(world: World, it: MachineInWorld): Generator<string, void> {
   if (world.lock || world.store.away) throw new LostRace('the membership lock')
   const lock = { holder: it.turn }
   world.lock = lock
   try {
     yield 'locked'
-    const seen = look(world, it.seat)
+    const seen = look(world, it)
     if ('waiting' in seen) return
     const step = decideMember(seen.observation)
+    if (step.do === 'remove-members') checkRemoval(world, step.ids)
     const group = (): Group => {
       const found = groups(running(world))[0]
       if (!found || world.lock !== lock) throw new LostRace('the lock or the quorum')
@@ -278,7 +238,17 @@ function* underLock(world: World, it: SeatInWorld): Generator<string, void> {
   }
 }
 
-function stampOf(it: SeatInWorld, seen: Seen, genesis: Genesis, id: string, cluster: string): Stamp {
+/** A voter that answers is still somebody's. */
+function checkRemoval(world: World, ids: readonly string[]): void {
+  for (const group of groups(running(world))) {
+    const alive = group.alive.find(({ memberId }) => ids.includes(memberId))
+    if (alive && !group.members.get(alive.memberId)?.learner) {
+      throw new Error(`${alive.memberId} is removed, and answers`)
+    }
+  }
+}
+
+function stampOf(it: MachineInWorld, seen: Seen, genesis: Genesis, id: string, cluster: string): Stamp {
   return {
     uuid: genesis.uuid,
     etcd: 'main',
@@ -293,9 +263,9 @@ function stampOf(it: SeatInWorld, seen: Seen, genesis: Genesis, id: string, clus
   }
 }
 
-/** One effect of this seat's agent, and what time brings; returns what was done, if anything was. */
-export function step(world: World, seat: string): string | undefined {
-  const it = at(world, seat)
+/** One effect of this machine's agent, and what time brings; returns what was done, if anything was. */
+export function step(world: World, name: string): string | undefined {
+  const it = at(world, name)
   if (!it.on) return undefined
   it.turn ??= turn(world, it)
   const { value, done } = it.turn.next()
@@ -304,39 +274,55 @@ export function step(world: World, seat: string): string | undefined {
   return value ?? undefined
 }
 
-/** Kills the agent where it stands; a lock that it held expires by itself, later. */
-export function killAgent(world: World, seat: string): void {
-  delete at(world, seat).turn
-}
-
 /** A whole turn, from its beginning to its end. */
-export function wholeTurn(world: World, seat: string, say: (line: string) => void = () => {}): void {
-  const it = at(world, seat)
+export function wholeTurn(world: World, name: string, say: (line: string) => void = () => {}): void {
+  const it = at(world, name)
   const before = it.last
   do {
-    step(world, seat)
+    step(world, name)
   } while (it.turn)
-  if (it.last !== before) say(`${seat}  ${it.last}`)
+  if (it.last !== before) say(`${name}  ${it.last}`)
 }
 
-/** Everyone in turn until nothing changes any more. @returns the rounds it took. @throws Error after `most`. */
+/** Everyone in turn until nothing is new any more. @returns the rounds it took. @throws Error after `most`. */
 export function run(world: World, say: (line: string) => void = () => {}, most = 120): number {
+  const seen = new Set([fingerprint(world)])
   for (let round = 1; round <= most; round += 1) {
     delete world.lock
-    const before = fingerprint(world)
-    for (let look = 0; look < graceLooks + 2; look += 1) {
-      for (const seat of world.seats.keys()) if (at(world, seat).on) wholeTurn(world, seat, say)
+    for (let looks = 0; looks < graceLooks + 2; looks += 1) {
+      for (const [name, { on }] of machines(world)) if (on) wholeTurn(world, name, say)
+      renewLeases(world)
     }
-    if (fingerprint(world) === before) return round
+    const now = fingerprint(world)
+    if (seen.has(now)) return round
+    seen.add(now)
   }
   throw new Error(
-    `nothing settled within ${most} rounds:\n${[...world.seats.values()].map(({ seat, last }) => `${seat}  ${last}`).join('\n')}`,
+    `nothing settled within ${most} rounds:\n${[...machines(world)].map(([name, { last }]) => `${name}  ${last}`).join('\n')}`,
   )
 }
+
+/** Something is written all the time; it matters to members that follow and serve nothing. */
+function renewLeases(world: World): void {
+  if (![...machines(world).values()].some(({ stall }) => stall.still)) return
+  for (const group of groups(running(world))) if (serving(world, group)) commit(group, { put: 'lease' })
+}
+
+/** Ever more time is given up to this: nothing changes later for being older, nor after more restarts. */
+const longestPatienceMs = 500_000
+const mostRestarts = 5
 
 const fingerprint = (world: World): string =>
   JSON.stringify([
     world.store.genesis,
     [...world.store.seats],
-    [...world.seats.values()].map(({ disk, manifest, last, serves }) => [disk, manifest, last, serves]),
+    [...machines(world).values()].map((it) => {
+      const { stamp, data, attachedTo } = it.disk
+      const { clusterId, memberId, corrupt, unserving } = data ?? {}
+      const stuck = [Math.min(longestPatienceMs, stuckForMs(it)), Math.min(mostRestarts, it.stall.restarts)]
+      return [
+        [stamp, attachedTo, clusterId, memberId, corrupt, unserving],
+        [it.manifest, it.last, it.serves, ...stuck],
+      ]
+    }),
   ])

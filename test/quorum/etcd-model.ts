@@ -4,7 +4,7 @@ import type { ClusterView } from '../../src/quorum/member.ts'
 /**
  * etcd as far as membership and acknowledged writes go: logs on disks, a leader that is the longest log
  * among a majority of voters that run, and etcd's own rules for changing members
- * (etcd server/etcdserver/server.go: mayAddMember, mayRemoveMember, mayPromote; strict reconfiguration on).
+ * (etcd 3.6.16 server/etcdserver/server.go: mayAddMember, mayRemoveMember, mayPromote; strict reconfiguration on).
  */
 export type Entry =
   | { put: string }
@@ -18,6 +18,11 @@ export interface MemberData {
   memberId: string
   log: Entry[]
   corrupt?: true
+  /**
+   * It follows, and what it acknowledges counts, but as a follower it serves no linearizable read: its raft
+   * configuration lacks a member, say. No restart helps, for it is in the data.
+   */
+  unserving?: true
 }
 
 export interface ModelMember {
@@ -68,6 +73,8 @@ export interface Group {
   log: Entry[]
   members: Map<string, ModelMember>
   alive: MemberData[]
+  /** The member id of the leader. */
+  leader: string
 }
 
 /** Every cluster that has a leader among the processes that run. Never two of one id: majorities meet. */
@@ -75,7 +82,9 @@ export function groups(running: readonly MemberData[]): Group[] {
   const found: Group[] = []
   for (const clusterId of new Set(running.map((data) => data.clusterId))) {
     const here = running.filter((data) => data.clusterId === clusterId)
-    for (const candidate of [...here].sort((one, other) => other.log.length - one.log.length)) {
+    // Of equals, one that serves as a follower too.
+    const rank = ({ log, unserving }: MemberData): number => log.length - (unserving ? 0.5 : 0)
+    for (const candidate of [...here].sort((one, other) => rank(other) - rank(one))) {
       const members = membersOf(candidate.log)
       const voters = [...members.values()].filter(({ learner }) => !learner)
       // Nobody listens to a member that it knows as removed, nor votes for a shorter log than its own.
@@ -86,7 +95,7 @@ export function groups(running: readonly MemberData[]): Group[] {
         (data) => voters.some(({ id }) => id === data.memberId) && data.log.length <= candidate.log.length,
       )
       if (!voting.includes(candidate) || voting.length < majority(voters.length)) continue
-      found.push({ clusterId, log: candidate.log, members, alive })
+      found.push({ clusterId, log: candidate.log, members, alive, leader: candidate.memberId })
       break
     }
   }
@@ -118,11 +127,17 @@ export function settle(group: Group): void {
   }
 }
 
+/** Whether it answers a linearizable read by itself. */
+export const serves = (group: Group, data: MemberData): boolean =>
+  group.alive.includes(data) && (!data.unserving || group.leader === data.memberId)
+
 const voted = (group: Group) => [...group.members.values()].filter(({ learner }) => !learner)
 const isAlive = (group: Group, id: string): boolean => group.alive.some((data) => data.memberId === id)
 
 export function addLearner(group: Group, id: string, seat: string): void {
-  if (voted(group).some((voter) => !isAlive(group, voter.id))) throw new EtcdRefusal('unhealthy cluster')
+  const voters = voted(group).length
+  const active = voted(group).filter((voter) => isAlive(group, voter.id)).length
+  if (voters > 1 && active < majority(voters + 1)) throw new EtcdRefusal('unhealthy cluster')
   const members = [...group.members.values()]
   if (members.some((member) => member.seat === seat)) throw new EtcdRefusal('Peer URLs already exists')
   if (members.some(({ learner }) => learner)) throw new EtcdRefusal('too many learner members in cluster')
@@ -140,7 +155,7 @@ export function removeMember(group: Group, id: string): void {
       throw new EtcdRefusal('not enough started members')
     }
     const active = voted(group).filter((voter) => isAlive(group, voter.id)).length
-    if (isAlive(group, id) && active - 1 < majority(voted(group).length)) {
+    if (isAlive(group, id) && active - 1 < 1 + Math.floor((voted(group).length - 1) / 2)) {
       throw new EtcdRefusal('unhealthy cluster')
     }
     const voters = voted(group).map((voter) => ({ id: voter.id, healthy: isAlive(group, voter.id) }))
@@ -157,13 +172,18 @@ export function promote(group: Group, id: string): void {
   commit(group, { promote: id })
 }
 
-/** What an agent sees that asks every seat's process; `first` chooses whose answer counts. */
+/**
+ * What an agent sees that asks every seat's process; `first` chooses whose answer counts. Those that are cut off
+ * from the others answer agents all the same.
+ */
 export function viewOf(
   running: readonly MemberData[],
+  cutOff: readonly MemberData[],
   first: <T>(answers: readonly T[]) => T | undefined,
 ): ClusterView | undefined {
+  const answering = [...running, ...cutOff]
   const led = first(groups(running))
-  const some = led ?? first(running)
+  const some = led ?? first(answering)
   if (!some) return undefined
   const members = [...(led ? led.members : membersOf(some.log)).values()]
   return {
@@ -171,12 +191,13 @@ export function viewOf(
     written: (led?.log ?? some.log).some((entry) => 'put' in entry),
     clusterId: some.clusterId,
     members: members.map((member) => {
-      const healthy = led !== undefined && isAlive(led, member.id)
+      const data = answering.find((one) => one.memberId === member.id)
+      const healthy = led !== undefined && data !== undefined && serves(led, data)
       return {
         id: member.id,
         name: member.named ? member.seat : '',
         isLearner: member.learner,
-        answers: running.some((one) => one.memberId === member.id),
+        answers: data !== undefined,
         healthy,
         ...(member.learner ? { caughtUp: healthy } : {}),
       }

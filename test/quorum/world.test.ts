@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { killAgent, run, step, wholeTurn } from './agent.ts'
+import { run, step, wholeTurn } from './agent.ts'
 import { harm } from './harm.ts'
-import { bootNewMachine, isWhole, newWorld, status, type World, write } from './world.ts'
+import { bootNewMachine, isWhole, killAgent, newWorld, status, type World, write } from './world.ts'
 
 /*
  * Stories: testdata/story-*.txt. Commands, then `----`, then what the agents did, one line a change of
@@ -21,6 +21,11 @@ import { bootNewMachine, isWhole, newWorld, status, type World, write } from './
  *   gut SEAT               its data is gone, the stamp is still there
  *   unmount SEAT | mount SEAT   |   corrupt SEAT   |   declare SEAT
  *   stick SEAT             its process runs on, and neither hears nor answers anybody
+ *   cut SEAT | mend SEAT   its process answers agents, and is cut off from the other members
+ *   forget SEAT            it follows, and what it holds keeps it from serving anybody
+ *   looks SEAT N           so many looks of this agent, and in between something is written each time
+ *   haunt SEAT             another machine, and this one lives on as `SEAT~`, with the seat's volume
+ *   unlist SEAT            the cloud takes SEAT~ for dead;  bury SEAT: it is
  *   store away|back|save|restore|without-genesis
  *   status
  */
@@ -53,6 +58,7 @@ function tell(commands: string): string {
     else if (verb === 'run') run(world, say)
     else if (verb === 'turn') wholeTurn(world, one, say)
     else if (verb === 'until') say(`${one}  ${killedAt(world, one, words.join(' '))}; killed`)
+    else if (verb === 'looks') takeLooks(world, one, Number(words[0]), say)
     else if (verb === 'write') say(write(world, one) ? 'acknowledged' : 'refused')
     else if (verb === 'declare') {
       world.declared.push(one)
@@ -62,6 +68,13 @@ function tell(commands: string): string {
     else harm(world, verb, one)
   }
   return `${lines.join('\n')}\n`
+}
+
+function takeLooks(world: World, name: string, count: number, say: (line: string) => void): void {
+  for (let looks = 0; looks < count; looks += 1) {
+    wholeTurn(world, name, say)
+    write(world, 'meanwhile')
+  }
 }
 
 function changeStore(world: World, how: string, saved: World['store']): World['store'] {

@@ -1,5 +1,6 @@
-import { type Genesis, type MemberRecord, type Stamp, unusedMember } from '../../src/quorum/records.ts'
-import { commit, type Group, groups, type MemberData, membersOf, removedBy, settle } from './etcd-model.ts'
+import type { Genesis, MemberRecord, Stamp } from '../../src/quorum/records.ts'
+import type { Stall } from '../../src/quorum/stall.ts'
+import { commit, type Group, groups, type MemberData, removedBy, serves, settle } from './etcd-model.ts'
 
 /**
  * A small world in memory for one etcd cluster: seats with machines and disks, a store that can be away
@@ -18,8 +19,10 @@ export interface Store {
   seats: Map<string, { value: SeatInStore; revision: number }>
 }
 
+/** A volume: one machine at a time has it. */
 export interface DiskInWorld {
   volumeId: string
+  attachedTo?: string
   stamp?: Stamp
   data?: MemberData
 }
@@ -30,21 +33,28 @@ export interface Memory {
   seats: Map<string, { value: SeatInStore; revision: number }>
 }
 
-export interface SeatInWorld {
+export interface MachineInWorld {
   seat: string
-  on: boolean
   machine: string
+  on: boolean
+  /** The cloud lists it; of one that runs and is not listed, everybody else believes that it is dead. */
+  listed: boolean
   mounted: boolean
   disk: DiskInWorld
   /** What has been put in place; empty after a reboot, because the manifests are on tmpfs. */
   manifest: 'no' | 'founding' | 'pod'
   /** Its process runs, and neither hears nor answers anybody. */
   stuck: boolean
+  /** Its process answers agents, and is cut off from the other members. */
+  cut: boolean
   /** Looks with a majority in view; stands for time. */
   graceLooks: number
-  /** Looks at it while it was stuck and the others had a majority; stands for time. */
-  stuckLooks: number
+  /** Looks since the agent's start; stands for time. */
+  looks: number
+  stall: Stall
   memory: Memory
+  /** Its agent has claimed the seat since it started. */
+  claimed: boolean
   /** An apiserver of this machine serves: the agent saw its member vote in a formed cluster. */
   serves: boolean
   last: string
@@ -55,11 +65,15 @@ export interface SeatInWorld {
 export interface World {
   declared: string[]
   store: Store
-  seats: Map<string, SeatInWorld>
+  /** Each seat's newest machine. */
+  seats: Map<string, MachineInWorld>
+  /** Machines that run although their seat has a newer one; named `a~`. */
+  former: MachineInWorld[]
   lock?: { holder: Generator<string, void> | undefined }
   /** Acknowledged to a client: in which cluster. */
   acknowledged: { key: string; clusterId: string }[]
-  log: string[]
+  /** Whatever an agent has said. */
+  said: Set<string>
   counter: number
   /** Chooses where chance does: which answer comes first, which follower lags. */
   choose: (below: number) => number
@@ -70,8 +84,9 @@ export function newWorld(seats: string[], choose: World['choose'] = () => 0): Wo
     declared: [...seats],
     store: { away: false, seats: new Map() },
     seats: new Map(),
+    former: [],
     acknowledged: [],
-    log: [],
+    said: new Set(),
     counter: 0,
     choose,
   }
@@ -84,54 +99,86 @@ export const freshId = (world: World, prefix: string): string => {
   return `${prefix}${world.counter}`
 }
 
-/** A new machine for the seat; its volume, if there is one, comes with it. */
+/** What an agent forgets when it is killed. */
+const newAgent = () => ({ graceLooks: 0, looks: 0, stall: { restarts: 0 } as Stall, claimed: false })
+/** What a machine's boot begins with. */
+const newBoot = () => ({ ...newAgent(), manifest: 'no', stuck: false, serves: false, on: true }) as const
+
+/** A new machine for the seat; its volume, if there is one, comes with it once no other machine has it. */
 export function bootNewMachine(world: World, seat: string): void {
-  const before = world.seats.get(seat)
   world.seats.set(seat, {
     seat,
-    on: true,
     machine: freshId(world, `machine-${seat}`),
+    listed: true,
     mounted: true,
-    disk: before?.disk ?? { volumeId: freshId(world, `vol-${seat}`) },
-    manifest: 'no',
-    stuck: false,
-    graceLooks: 0,
-    stuckLooks: 0,
+    cut: false,
+    disk: world.seats.get(seat)?.disk ?? { volumeId: freshId(world, `vol-${seat}`) },
     memory: { seats: new Map() },
-    serves: false,
     last: '',
+    ...newBoot(),
   })
 }
 
 /** The machine starts again: its root disk and what it remembers stay, processes and manifests do not. */
-export function reboot(world: World, seat: string): void {
-  const it = at(world, seat)
-  const { turn: _, ...rest } = it
-  const fresh = { manifest: 'no', stuck: false, graceLooks: 0, stuckLooks: 0, serves: false } as const
-  world.seats.set(seat, { ...rest, on: true, ...fresh })
+export function reboot(it: MachineInWorld): void {
+  delete it.turn
+  Object.assign(it, newBoot())
 }
 
-export function at(world: World, seat: string): SeatInWorld {
-  const found = world.seats.get(seat)
-  if (!found) throw new Error(`no seat ${seat}`)
-  return found
+/** Kills the agent where it stands; a lock that it held expires by itself, later. */
+export function killAgent(world: World, name: string): void {
+  const it = at(world, name)
+  delete it.turn
+  Object.assign(it, newAgent())
 }
 
-/** Every etcd process that runs. One whose data is damaged, or whose member was removed, ends. */
-export function running(world: World): MemberData[] {
-  const found: MemberData[] = []
-  for (const { on, manifest, stuck, disk, mounted } of world.seats.values()) {
-    if (!on || !mounted || stuck || manifest === 'no' || !disk.data || disk.data.corrupt) continue
-    if (disk.data.memberId !== disk.stamp?.memberId) continue
-    found.push(disk.data)
+/** Every machine that is there, by its name: `a`, and those before it `a~`, `a~~`, from the newest on. */
+export function machines(world: World): Map<string, MachineInWorld> {
+  const all = new Map<string, MachineInWorld>()
+  for (const it of [...world.former].reverse()) {
+    let name = `${it.seat}~`
+    while (all.has(name)) name += '~'
+    all.set(name, it)
   }
+  return new Map([...world.seats, ...all])
+}
+
+export function at(world: World, name: string): MachineInWorld {
+  const found = machines(world).get(name)
+  if (!found) throw new Error(`no machine ${name}`)
   return found
 }
+
+/** Why this machine cannot have its volume; it has it from now on where nothing is said. */
+export function attach(world: World, it: MachineInWorld): string | undefined {
+  const { disk } = it
+  if (!it.mounted) return `volume ${disk.volumeId} is not mounted`
+  const holder = [...machines(world).values()].find(({ machine }) => machine === disk.attachedTo)
+  if (holder && holder !== it) return `volume ${disk.volumeId} is attached to another machine`
+  disk.attachedTo = it.machine
+  return undefined
+}
+
+/** Whether etcd runs on this machine. Where data is damaged it ends, and where its member was removed. */
+export function runs({ on, mounted, manifest, disk }: MachineInWorld): boolean {
+  if (!on || !mounted || manifest === 'no') return false
+  return disk.data !== undefined && !disk.data.corrupt && disk.data.memberId === disk.stamp?.memberId
+}
+
+const dataOf = (all: Iterable<MachineInWorld>): MemberData[] =>
+  [...all].flatMap(({ disk }) => disk.data ?? [])
+
+/** Every etcd process that hears the others. */
+export const running = (world: World): MemberData[] =>
+  dataOf([...machines(world).values()].filter((it) => runs(it) && !it.stuck && !it.cut))
+
+/** Every etcd process that answers agents, but hears no other. */
+export const cutOff = (world: World): MemberData[] =>
+  dataOf([...machines(world).values()].filter((it) => runs(it) && !it.stuck && it.cut))
 
 /** Starts what the manifests ask for, lets followers catch up, and checks what must always hold. */
 export function tick(world: World): void {
-  for (const it of world.seats.values()) {
-    const { on, mounted, manifest, disk } = it
+  for (const { on, mounted, manifest, disk } of machines(world).values()) {
     if (!on || !mounted || manifest !== 'pod' || disk.data || !disk.stamp) continue
     // `existing` without data: etcd asks the others, and goes on only if they list this id.
     const { clusterId, memberId } = disk.stamp
@@ -140,6 +187,7 @@ export function tick(world: World): void {
   }
   for (const group of groups(running(world))) settle(group)
   checkAcknowledged(world)
+  checkSeats(world)
 }
 
 /** Whoever has a majority holds everything that was acknowledged. */
@@ -154,11 +202,23 @@ export function checkAcknowledged(world: World): void {
   }
 }
 
+/** One process a member, and one member a seat. */
+function checkSeats(world: World): void {
+  const alive = running(world)
+  const twice = alive.find((one) => alive.some((other) => other !== one && other.memberId === one.memberId))
+  const sameDisk = alive.length !== new Set(alive).size
+  if (twice || sameDisk) throw new Error(`member ${(twice ?? alive[0])?.memberId} runs twice`)
+  for (const { members, alive: heard } of groups(alive)) {
+    const seats = heard.map(({ memberId }) => members.get(memberId)?.seat)
+    if (new Set(seats).size !== seats.length) throw new Error(`two members of one seat run: ${seats.join()}`)
+  }
+}
+
 /** An apiserver beside one of its voters serves. */
-const serving = (world: World, group: Group): boolean =>
-  [...world.seats.values()].some(
-    ({ on, serves, disk }) =>
-      on && serves && disk.data !== undefined && group.alive.includes(disk.data) && votes(group, disk.data),
+export const serving = (world: World, group: Group): boolean =>
+  [...machines(world).values()].some(
+    ({ on, serves: has, disk }) =>
+      on && has && disk.data !== undefined && group.alive.includes(disk.data) && votes(group, disk.data),
   )
 
 const votes = (group: Group, data: MemberData): boolean => group.members.get(data.memberId)?.learner === false
@@ -175,19 +235,20 @@ export function write(world: World, key: string): boolean {
   return false
 }
 
-/** One line a seat, the same for the same end whatever ids were given on the way. */
+/** One line a machine, the same for the same end whatever ids were given on the way. */
 export function status(world: World): string[] {
   const [group] = groups(running(world))
   const genesis = world.store.genesis?.value
   const head = genesis ? `genesis ${genesis.phase}` : 'no genesis'
   return [
     `${head}; ${group ? 'quorum' : 'no quorum'}`,
-    ...[...world.seats.values()].map(({ seat, on, disk, last }) => {
-      const state = world.store.seats.get(seat)?.value.member.state ?? 'none'
-      const member = disk.data && group?.members.get(disk.data.memberId)
-      const alive = on && member && disk.data && group?.alive.includes(disk.data)
+    ...[...machines(world)].map(([name, it]) => {
+      const { disk, on, last } = it
+      const state = world.store.seats.get(it.seat)?.value.member.state ?? 'none'
+      const member = runs(it) && disk.data && group?.members.get(disk.data.memberId)
+      const alive = member && disk.data && group?.alive.includes(disk.data)
       const kind = alive ? (member.learner ? 'learner' : 'voter') : on ? 'not a member' : 'off'
-      return `${seat}: ${kind}, recorded ${state}${alive ? '' : `; ${last}`}`
+      return `${name}: ${kind}, recorded ${state}${alive ? '' : `; ${last}`}`
     }),
     ...(group && group.members.size > group.alive.length
       ? [`${group.members.size - group.alive.length} of ${group.members.size} members do not run`]
@@ -201,13 +262,17 @@ export function isWhole(world: World): boolean {
   if (!group || another || group.members.size !== world.declared.length) return false
   return world.declared.every((seat) => {
     const { disk } = at(world, seat)
-    return disk.data !== undefined && group.alive.includes(disk.data) && votes(group, disk.data)
+    return disk.data !== undefined && serves(group, disk.data) && votes(group, disk.data)
   })
 }
 
-/** Whether the disks that are left could be a majority again: then nobody may be left waiting for `recover`. */
-export function majoritySurvives(world: World): boolean {
-  const disks = [...world.seats.values()].flatMap(({ disk }) => (disk.data?.corrupt ? [] : (disk.data ?? [])))
+/**
+ * Whether the disks that are left could be a majority again: then nobody may be left waiting for `recover`.
+ * @param counts leaves out disks that are as good as lost.
+ */
+export function majoritySurvives(world: World, counts: (disk: DiskInWorld) => boolean = () => true): boolean {
+  const every = new Set([...machines(world).values()].map(({ disk }) => disk))
+  const disks = [...every].flatMap((disk) => (disk.data?.corrupt || !counts(disk) ? [] : (disk.data ?? [])))
   return groups(disks.filter((data) => !removedBy(longest(disks, data.clusterId), data.memberId))).length > 0
 }
 
@@ -215,5 +280,3 @@ const longest = (disks: readonly MemberData[], clusterId: string) =>
   disks
     .filter((data) => data.clusterId === clusterId)
     .reduce<MemberData['log']>((best, { log }) => (log.length > best.length ? log : best), [])
-
-export { membersOf, unusedMember }
