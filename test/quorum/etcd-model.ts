@@ -210,7 +210,7 @@ export function viewOf(
  * smaller cluster. The same rule as etcd's strict reconfiguration check
  * (go.etcd.io/etcd server/etcdserver/api/membership, IsReadyToRemoveVotingMember).
  */
-export function mayRemoveVoter(voters: readonly { id: string; healthy: boolean }[], id: string): boolean {
+function mayRemoveVoter(voters: readonly { id: string; healthy: boolean }[], id: string): boolean {
   const rest = voters.filter((voter) => voter.id !== id)
   return hasQuorum(rest.length, rest.filter((voter) => voter.healthy).length)
 }
