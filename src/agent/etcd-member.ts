@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf } from '../errors.ts'
 import { EtcdError } from '../etcd/errors.ts'
-import { decideMember, type MemberStep } from '../quorum/member.ts'
+import { decideMember } from '../quorum/member.ts'
 import { StoreConflictError, StoreUnavailableError } from '../store/store.ts'
 import { actOn } from './etcd-act.ts'
 import { observeEtcd, type Seen } from './etcd-observe.ts'
@@ -17,8 +17,6 @@ const hopefulMs = 15_000
 export interface EtcdMemberLoop {
   /** True from the moment that the member has voted in a formed cluster, until this agent ends it. */
   readonly votes: boolean
-  /** The last step, for the heartbeat. */
-  readonly last: MemberStep | undefined
 }
 
 /** Begins once `ready` (certificates and names) is there; never ends. */
@@ -26,7 +24,6 @@ export function runEtcdMember(at: EtcdSeat, ready: Promise<void>): EtcdMemberLoo
   const part = `etcd ${at.etcd}`
   const observer = observeEtcd(at)
   let votes = false
-  let last: MemberStep | undefined
 
   /** Returns whether all is well and the next look may be late. */
   async function turn(): Promise<boolean> {
@@ -37,7 +34,6 @@ export function runEtcdMember(at: EtcdSeat, ready: Promise<void>): EtcdMemberLoo
     }
     const step = decideMember(seen.observation)
     at.context.say(part, step.do === 'idle' ? undefined : `${step.do}: ${step.reason}`)
-    last = step
     const { running, cluster } = seen.observation
     // An apiserver that finds no member gives up after 20 s, and looks seldom until then.
     if (running === 'pod' && isVoter(seen)) votes = true
@@ -72,9 +68,6 @@ export function runEtcdMember(at: EtcdSeat, ready: Promise<void>): EtcdMemberLoo
   return {
     get votes() {
       return votes
-    },
-    get last() {
-      return last
     },
   }
 }
