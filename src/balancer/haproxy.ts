@@ -28,7 +28,7 @@ import {
   setServer,
   untilIdle,
 } from './haproxy-targets.ts'
-import { assignSlots, type BalancerTarget, renderHaproxy, slots } from './render.ts'
+import { assignSlots, type BalancerTarget, renderHaproxy, type SlotTable, slots } from './render.ts'
 
 /** Nobody's, on Debian and elsewhere: HAProxy needs no right at all once it listens. */
 const unprivilegedId = 65534
@@ -59,7 +59,8 @@ function foldersOf(home: Home, cluster: Pick<LocalCluster, 'name'>) {
 
 /**
  * Starts the balancer on the cluster's endpoint where it does not run, with these targets. It runs
- * in a root of its own, in its own session, and outlives this process. Idempotent.
+ * in a root of its own, in its own session, and outlives this process. Idempotent. One that another
+ * version of Holdfast started with another configuration is replaced.
  * @throws HoldfastError `endpoint-missing`, `haproxy-missing`, `balancer-not-started`.
  */
 export async function ensureBalancer(
@@ -73,7 +74,22 @@ export async function ensureBalancer(
   if (!endpoint)
     throw new HoldfastError('endpoint-missing', `The cluster ${cluster.name} has no endpoint yet`)
   await withHostLock(lockName(home, cluster), async () => {
-    if (await findBalancer(folders.root)) return applyTargets(folders, targets)
+    const running = await findBalancer(folders.root)
+    const config = (slots: SlotTable) =>
+      renderHaproxy({
+        endpoint,
+        apiserverPort: ports.apiserver,
+        slots,
+        adminSocket,
+        uid: unprivilegedId,
+        gid: unprivilegedId,
+      })
+    if (running) {
+      const before = await readFile(folders.config, 'utf8').catch(() => '')
+      if (withoutServers(before) === withoutServers(config({}))) return applyTargets(folders, targets)
+      // Another version of Holdfast started it: one that was never told of a backend cannot be told its servers.
+      await killProcess(running)
+    }
     const named = [
       options.machineRoot,
       ...Object.values(cluster.groups).map((group) => group.assets?.machineRoot),
@@ -88,11 +104,7 @@ export async function ensureBalancer(
     )
     const table = assignSlots(await readSlots(folders.slots), targets)
     await writeDurably(folders.slots, JSON.stringify(table))
-    const ids = { uid: unprivilegedId, gid: unprivilegedId }
-    await writeDurably(
-      folders.config,
-      renderHaproxy({ endpoint, apiserverPort: ports.apiserver, slots: table, adminSocket, ...ids }),
-    )
+    await writeDurably(folders.config, config(table))
     await rm(folders.socket, { force: true })
     const started = await spawnDetached({
       name: `${home.prefix}-${cluster.index}-balancer`,
@@ -102,6 +114,8 @@ export async function ensureBalancer(
     await untilAnswers(started, folders)
   })
 }
+
+const withoutServers = (config: string): string => config.replaceAll(/^ {2}server .*\n/gm, '')
 
 async function untilAnswers(started: ProcessIdentity, folders: ReturnType<typeof foldersOf>): Promise<void> {
   let last = 'no admin socket'

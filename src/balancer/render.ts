@@ -44,6 +44,8 @@ export const balancerTimes = {
   checkTimeoutMs: 500,
   patientCheckIntervalMs: 2_000,
   patientCheckTimeoutMs: 5_000,
+  /** HAProxy counts a check's TLS handshake as connecting, which is the apiserver's work. */
+  patientConnectTimeoutMs: 1_500,
   connectTimeoutMs: 300,
   /** A machine that was switched off acknowledges nothing: its connections end after this. */
   unackedTimeoutMs: 1_500,
@@ -92,7 +94,6 @@ defaults
   option dontlog-normal
   option redispatch 1
   retries 3
-  timeout connect ${times.connectTimeoutMs}ms
   timeout client ${times.idleTimeout}
   timeout server ${times.idleTimeout}
   timeout queue 5s
@@ -105,13 +106,15 @@ frontend endpoint
 
 ${backendSection(config, {
   name: backend,
-  timeoutMs: times.checkTimeoutMs,
+  connectMs: times.connectTimeoutMs,
+  checkMs: times.checkTimeoutMs,
   check: `inter ${times.checkIntervalMs}ms fastinter ${times.fastCheckIntervalMs}ms downinter ${times.checkIntervalMs}ms fall ${times.fall} rise ${times.rise}`,
 })}
 
 ${backendSection(config, {
   name: patientBackend,
-  timeoutMs: times.patientCheckTimeoutMs,
+  connectMs: times.patientConnectTimeoutMs,
+  checkMs: times.patientCheckTimeoutMs,
   check: `inter ${times.patientCheckIntervalMs}ms fastinter ${times.fastCheckIntervalMs}ms downinter ${times.patientCheckIntervalMs}ms fall ${times.fall} rise 1`,
 })}
 `
@@ -119,12 +122,13 @@ ${backendSection(config, {
 
 function backendSection(
   config: BalancerConfig,
-  { name, timeoutMs, check }: { name: string; timeoutMs: number; check: string },
+  { name, connectMs, checkMs, check }: { name: string; connectMs: number; checkMs: number; check: string },
 ): string {
   const times = balancerTimes
   return `backend ${name}
   balance leastconn
-  timeout check ${timeoutMs}ms
+  timeout connect ${connectMs}ms
+  timeout check ${checkMs}ms
   option srvtcpka
   srvtcpka-idle ${times.keepaliveSeconds}s
   srvtcpka-intvl ${times.keepaliveSeconds}s

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { get } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -174,23 +174,28 @@ describe.skipIf(process.getuid?.() !== 0)('a real HAProxy before two TLS servers
   test('goes on to servers that are all too slow for their checks, and cuts nothing; never to one that is not ready', async () => {
     await ensureBalancer(home, cluster, [one, two])
     await up(['one', 'two'])
-    for (const server of servers) server.checkTakesMs = 1_000
+    for (const server of servers) {
+      server.handshakeTakesMs = 500
+      server.checkTakesMs = 1_000
+    }
     await up([])
+    // Longer than two of the patient checks.
+    await sleep(4_500)
     const watch = ask('/watch', 5_000).then(
       () => 'ended well',
       () => 'cut',
     )
 
-    expect(await answers(8)).toEqual(new Set(['one', 'two']))
+    expect(await answers(4)).toEqual(new Set(['one', 'two']))
     await sleep(1_100)
     await closeDeadSessions(home, cluster)
     expect(await Promise.race([watch, sleep(200, 'goes on')])).toBe('goes on')
 
     const [first, second] = servers
     if (first) first.ready = false
-    await until(async () => !(await answers(8)).has('one'), 6_000)
+    await until(async () => !(await answers(4)).has('one'), 6_000)
 
-    if (second) second.checkTakesMs = 0
+    if (second) Object.assign(second, { handshakeTakesMs: 0, checkTakesMs: 0 })
     await up(['two'])
     expect(await answers(4)).toEqual(new Set(['two']))
     if (second) second.ready = false
@@ -222,6 +227,19 @@ describe.skipIf(process.getuid?.() !== 0)('a real HAProxy before two TLS servers
     expect(await balancerState(home, cluster)).toBeUndefined()
     expect(existsSync(dir)).toBe(false)
     await expect(setTargets(home, cluster, [])).rejects.toMatchObject({ code: 'balancer-not-running' })
+  })
+
+  test('one that another version started with another configuration is replaced', async () => {
+    await ensureBalancer(home, cluster, [one])
+    const first = await balancerState(home, cluster)
+    const file = join(folder, 'local/clusters/try/balancer/root/etc/haproxy.cfg')
+    await writeFile(file, (await readFile(file, 'utf8')).replace('maxconn 4000', 'maxconn 3000'))
+
+    await ensureBalancer(home, cluster, [one, two])
+    await up(['one', 'two'])
+
+    expect((await balancerState(home, cluster))?.process).not.toEqual(first?.process)
+    expect(await answers(4)).toEqual(new Set(['one', 'two']))
   })
 
   test('says why it did not start', async () => {

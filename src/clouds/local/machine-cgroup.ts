@@ -15,7 +15,7 @@ export const cgroupVersion = (): 1 | 2 => (existsSync(`${mountpoint}/cgroup.cont
  * others' pods as orphans. Used on hosts without systemd; with it, a delegated scope does the same.
  * A group shares the processors with its parent's other groups and processes as equals, so all machines
  * together would weigh as much as one process of the host: a build on it would starve every apiserver at once.
- * Each machine weighs as much as a process instead.
+ * They weigh as much as four instead, as the machines of a usual cluster would one by one.
  */
 export const enterCgroupScript = `
 group="$1/$2"; shift 2
@@ -29,10 +29,8 @@ enter() {
     done
   done
   parent="$1/\${group%/*}"
-  machines=0
-  for machine in "$parent"/*/; do machines=$((machines + 1)); done
-  if [ -f "$parent/cpu.shares" ]; then echo $((1024 * machines)) >"$parent/cpu.shares"; fi
-  if [ -f "$parent/cpu.weight" ]; then echo $((100 * machines)) >"$parent/cpu.weight"; fi
+  if [ -f "$parent/cpu.shares" ]; then echo 4096 >"$parent/cpu.shares"; fi
+  if [ -f "$parent/cpu.weight" ]; then echo 400 >"$parent/cpu.weight"; fi
   echo $$ >"$1/$group/cgroup.procs" || exit 1
 }
 if [ -e ${mountpoint}/cgroup.controllers ]; then

@@ -1,6 +1,7 @@
 import 'reflect-metadata'
 import { webcrypto } from 'node:crypto'
-import { createServer, type Server } from 'node:https'
+import { createServer } from 'node:https'
+import { createServer as createTcpServer } from 'node:net'
 import * as x509 from '@peculiar/x509'
 
 /** A stand-in for an apiserver: HTTPS, /readyz as told, every other path answers with its name. */
@@ -8,6 +9,8 @@ export interface FakeApiserver {
   ready: boolean
   /** How long a readiness check waits for its answer. */
   checkTakesMs: number
+  /** How long a connection waits for its TLS handshake to begin. */
+  handshakeTakesMs: number
   /** Paths of the readiness checks seen. */
   readonly checked: string[]
   stop(): Promise<void>
@@ -15,8 +18,8 @@ export interface FakeApiserver {
 
 export async function fakeApiserver(name: string, address: string, port: number): Promise<FakeApiserver> {
   const { key, cert } = await selfSigned(name)
-  const state = { ready: true, checkTakesMs: 0, checked: [] as string[] }
-  const server: Server = createServer({ key, cert }, (request, response) => {
+  const state = { ready: true, checkTakesMs: 0, handshakeTakesMs: 0, checked: [] as string[] }
+  const https = createServer({ key, cert }, (request, response) => {
     if (request.url?.startsWith('/readyz')) {
       state.checked.push(request.url)
       setTimeout(() => response.writeHead(state.ready ? 200 : 500).end('ok'), state.checkTakesMs)
@@ -32,13 +35,18 @@ export async function fakeApiserver(name: string, address: string, port: number)
     }
     response.end(name)
   })
+  const server = createTcpServer((socket) => {
+    // Closed by the other side meanwhile.
+    socket.on('error', () => {})
+    setTimeout(() => https.emit('connection', socket), state.handshakeTakesMs)
+  })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(port, address, resolve)
   })
   return Object.assign(state, {
     stop: async () => {
-      server.closeAllConnections()
+      https.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))
     },
   })
