@@ -37,7 +37,6 @@ export async function deleteCluster(operation: Operation, cluster: string): Prom
     }
     await refuseLostLock(lock, cluster)
     await removeFromStore(operation, cluster)
-    await lock.remove()
   })
 }
 
@@ -86,7 +85,7 @@ async function removeEverything(
 const markDeletion = ({ store }: Operation, cluster: string): Promise<unknown> =>
   store.put(keys.deletion(cluster), '{}\n')
 
-/** The cluster's own document goes late, its mark and the lock last: until then the deletion can be repeated. */
+/** The cluster's own document goes late, its mark last, and after it the lock as it ends: until then the deletion can be repeated. */
 async function removeFromStore(operation: Operation, cluster: string): Promise<void> {
   const { store } = operation
   await markDeletion(operation, cluster)

@@ -25,9 +25,13 @@ export async function withOperationLock<T>(
   cluster: string,
   action: (lock: HeldLock) => Promise<T>,
 ): Promise<T> {
+  const { store } = operation
   const lock = await waitForLock(operation, cluster, 'operation', operationWaitMs)
-  // The record stays, so that its epoch goes on counting.
-  return held(lock, action, lock.release)
+  return held(lock, action, async () => {
+    const isThere = (await store.get(keys.clusterSpec(cluster))) ?? (await store.get(keys.deletion(cluster)))
+    // The record of a cluster stays, so that its epoch goes on counting. Of none that is no more anything is left.
+    await (isThere ? lock.release() : lock.remove())
+  })
 }
 
 /**

@@ -80,6 +80,24 @@ test('a process of another host is believed to live, and the wait ends when aske
   expect(setup.notes()).toEqual(['Waiting for another operation on try to end: process 77 on elsewhere'])
 })
 
+test('of a cluster that is there the record stays and counts on, of one that is not nothing does', async () => {
+  const { store } = setup.operation
+  const key = keys.lock('try', 'operation')
+  const epochs: number[] = []
+  const hold = () => withOperationLock(setup.operation, 'try', async ({ epoch }) => epochs.push(epoch))
+
+  await hold()
+  expect(await store.list('')).toEqual([])
+  for (const there of [keys.clusterSpec('try'), keys.deletion('try')]) {
+    await store.put(there, '')
+    await hold()
+    expect(await store.list('')).toEqual([there, key].sort())
+    await store.delete(there)
+  }
+
+  expect(epochs).toEqual([1, 1, 2])
+})
+
 test('operations on different clusters do not wait for each other', async () => {
   await withOperationLock(setup.operation, 'try', async () => {
     await withOperationLock(setup.another(), 'other', async () => {})
