@@ -102,7 +102,8 @@ async function cloudOf(operation: Operation, cluster: string): Promise<Cloud> {
   // Not declared, or no longer: what a former deletion left is still found by its name.
   const local = await operation.cloud('local')
   if (isKey(keys.clusterSpec(cluster))) {
-    if (await operation.store.get(keys.deletion(cluster))) return local
+    // An `up` that was killed before it declared anything left its lock, a declaration that was killed its groups.
+    if ((await operation.store.list(keys.cluster(cluster))).length > 0) return local
     const known = (await local.clusters()).includes(cluster)
     if (known && !((await observeOrRefusal(local, cluster)) instanceof HoldfastError)) return local
   }

@@ -37,13 +37,15 @@ export async function withOperationLock<T>(
 /**
  * The same for a whole `up`, most of which is waiting: it keeps other `up`s of this cluster off and nobody else.
  * What changes anything is done under the operation lock besides.
+ * @param onPoll called again and again while it waits.
  */
 export async function withUpLock<T>(
   operation: Operation,
   cluster: string,
   action: () => Promise<T>,
+  onPoll?: () => Promise<void>,
 ): Promise<T> {
-  const lock = await waitForLock(operation, cluster, 'up', upWaitMs)
+  const lock = await waitForLock(operation, cluster, 'up', upWaitMs, onPoll)
   // Nothing of an `up` that declared nothing is left in the store.
   return held(lock, action, lock.remove)
 }
@@ -68,6 +70,7 @@ async function waitForLock(
   cluster: string,
   name: 'operation' | 'up',
   waitMs: number,
+  onPoll?: () => Promise<void>,
 ): Promise<HeldLock> {
   const key = keys.lock(cluster, name)
   const holder = await describeThisProcess()
@@ -97,6 +100,7 @@ async function waitForLock(
         },
       )
     }
+    await onPoll?.()
     await sleep(pollMs)
   }
 }

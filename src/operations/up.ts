@@ -4,7 +4,7 @@ import { keys } from '../store/keys.ts'
 import { checkWritable } from '../store/open.ts'
 import { applyCluster } from './apply.ts'
 import { writeFirst } from './create.ts'
-import { clusterDeleted, type Declared, refuseUnfinishedDeletion, tryReadDeclared } from './declared.ts'
+import { clusterDeleted, refuseUnfinishedDeletion, tryReadDeclared } from './declared.ts'
 import { checkKubeconfig, exportKubeconfig } from './export-kubeconfig.ts'
 import { withOperationLock, withUpLock } from './lock.ts'
 import { logsHint, type Operation } from './operation.ts'
@@ -39,10 +39,14 @@ export async function up(
   await checkMachine(operation, declaration)
   await checkKubeconfig(operation)
   await checkWritable(operation.store)
-  return withUpLock(operation, cluster, async () => {
+  let wasDeclared = existing !== undefined
+  const look = async () => {
+    wasDeclared ||= (await operation.store.get(keys.clusterSpec(cluster))) !== undefined
+  }
+  const bringUp = async () => {
     try {
       await fetchAssets(operation, declaration.cluster)
-      const declaredNow = await declare(operation, cluster, wanted, existing)
+      const declaredNow = await declare(operation, cluster, wanted, wasDeclared)
       const plan = await applyCluster(operation, cluster)
       await validateCluster(operation, cluster, { waitMs: options.timeoutMs, mustPass: true })
       const { context } = await exportKubeconfig(operation, cluster)
@@ -50,7 +54,8 @@ export async function up(
     } catch (error) {
       throw await withWhatIsKept(operation, cluster, error)
     }
-  })
+  }
+  return withUpLock(operation, cluster, bringUp, look)
 }
 
 /**
@@ -97,12 +102,14 @@ async function declare(
   operation: Operation,
   cluster: string,
   wanted: Wanted,
-  existing: Declared | undefined,
+  wasDeclared: boolean,
 ): Promise<boolean> {
   return withOperationLock(operation, cluster, async () => {
     const declared = await tryReadDeclared(operation.store, cluster)
-    // What somebody took away in between is not made again behind their back.
-    if (existing && !declared) throw clusterDeleted(cluster)
+    // What somebody took away in between is not made again behind their back. A deletion takes the record of an `up`
+    // away as well, so one that has declared nothing yet learns of it too.
+    const isWanted = !wasDeclared && (await operation.store.get(keys.lock(cluster, 'up')))
+    if (!declared && !isWanted) throw clusterDeleted(cluster)
     const declaration = await wanted(declared?.declaration)
     if (declared) return writeDeclared(operation, declared, declaration)
     await writeFirst(operation, declaration)

@@ -117,6 +117,17 @@ test('finds what is left also when the declaration is gone', async () => {
   expect(setup.cloud.inventory.groups).toEqual([])
 })
 
+test('finds what was written before anything was declared, as by an up that was killed', async () => {
+  await deleteCluster(setup.operation, 'try')
+  await acquireLock(setup.operation.store, keys.lock('try', 'up'), { holder: 'killed', ttlMs: 60_000 })
+
+  expect(await planDeletion(setup.operation, 'try')).toEqual([])
+  await deleteCluster(setup.operation, 'try')
+
+  expect(await setup.operation.store.list('')).toEqual([])
+  await expect(deleteCluster(setup.operation, 'try')).rejects.toMatchObject({ code: 'cluster-not-found' })
+})
+
 test('is possible also when the declaration can no longer be read', async () => {
   await setup.operation.store.put(keys.clusterSpec('try'), 'nonsense: [')
 

@@ -68,15 +68,19 @@ function asking(inner: Operation) {
 
 const declared = async () => (await readDeclared(setup.operation.store, 'try')).declaration
 
+/** Until an `up` has carried out its plan. */
+const isWaitingForChecks = () =>
+  vi.waitUntil(() => setup.events.some((event) => event.type === 'step-started' && event.id === 'checks'), {
+    timeout: 10_000,
+  })
+
 const waiting = `Waiting for another operation on try to end: process ${process.pid}`
 
 describe('while an up waits until its cluster works,', () => {
   const begun = async (timeoutMs: number) => {
     const first = slowUp({}, timeoutMs)
     first.goOn()
-    const isWaiting = () =>
-      setup.events.some((event) => event.type === 'step-started' && event.id === 'checks')
-    await vi.waitUntil(isWaiting, { timeout: 10_000 })
+    await isWaitingForChecks()
     return first
   }
 
@@ -153,6 +157,35 @@ describe('what is declared while this machine is being prepared', () => {
     slow.goOn()
 
     expect(await slow.ended).toMatchObject({ code: 'cluster-deleted' })
+    expect(await setup.operation.store.list('')).toEqual([])
+  })
+
+  test('and deleted before anything was declared is not made behind the deletion’s back', async () => {
+    const slow = slowUp({})
+    await slow.preparing
+
+    await deleteCluster(setup.another(), 'try')
+    slow.goOn()
+
+    expect(await slow.ended).toMatchObject({ code: 'cluster-deleted' })
+    expect(await setup.operation.store.list('')).toEqual([])
+  })
+
+  test('and deleted while another up waits is not made again by that one', async () => {
+    const first = slowUp({}, 5_000)
+    await first.preparing
+    const second = slowUp({})
+    second.goOn()
+    await vi.waitUntil(() => setup.notes().includes(waiting))
+    first.goOn()
+    await isWaitingForChecks()
+    // Longer than between two looks of the one that waits: no real cluster is made and deleted within that.
+    await sleep(500)
+
+    await deleteCluster(setup.another(), 'try')
+
+    expect(await first.ended).toMatchObject({ code: 'cluster-deleted' })
+    expect(await second.ended).toMatchObject({ code: 'cluster-deleted' })
     expect(await setup.operation.store.list('')).toEqual([])
   })
 
