@@ -34,8 +34,8 @@ export function openFileStore(place: string): StateStore {
   const location = pathToFileURL(root).href
   const fileOf = (key: string) => join(root, key)
 
-  /** Until then what the system refuses may well be a place that was mistyped. */
-  let wasWritten = false
+  /** A record was read there, or written. Until then what the system refuses may well be a place that was mistyped. */
+  let wasUsed = false
 
   /** What the system refuses becomes the contract's error; our own errors pass. */
   const guarded = async <T>(action: () => Promise<T>): Promise<T> => {
@@ -45,14 +45,18 @@ export function openFileStore(place: string): StateStore {
       if (error instanceof HoldfastError && error.code !== 'lock-timeout') throw error
       const refused = refusedToUser(`The state store ${location}`, error)
       if (refused) throw refused
-      const wrongPlace = !wasWritten && isErrno(error, ...noPlace)
+      const wrongPlace = !wasUsed && isErrno(error, ...noPlace)
       throw new StoreUnavailableError(location, folderFault(error), error, wrongPlace)
     }
   }
 
   const read = async (path: string): Promise<Stored | undefined> => {
     const bytes = await readIfThere(path)
-    if (bytes) return decodeRecord(path, bytes)
+    if (bytes) {
+      const record = decodeRecord(path, bytes)
+      wasUsed = true
+      return record
+    }
     await requireNoFile(root)
     return undefined
   }
@@ -81,7 +85,7 @@ export function openFileStore(place: string): StateStore {
   const exclusively = async <T>(action: () => Promise<T>): Promise<T> => {
     await makeSynced(own, dirname(root))
     const done = await lock.run(action)
-    wasWritten = true
+    wasUsed = true
     return done
   }
 

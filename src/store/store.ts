@@ -51,7 +51,7 @@ export class StoreConflictError extends HoldfastError {
 }
 
 export class StoreUnavailableError extends HoldfastError {
-  /** @param wrongPlace nothing was written, and the place that was named cannot be one of a store. */
+  /** @param wrongPlace nothing was read there nor written, and the place that was named cannot be one of a store. */
   constructor(location: string, reason: string, cause?: unknown, wrongPlace = false) {
     super('store-unavailable', `The state store ${location} cannot be used: ${reason}`, {
       ...(wrongPlace

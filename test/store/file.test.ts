@@ -149,6 +149,23 @@ describe('file store: damage', () => {
     })
   })
 
+  test.each([
+    ['get', (store: StateStore) => store.get('c/x')],
+    ['entries', (store: StateStore) => store.entries('c/')],
+  ])('so has one in which a record was read: %s', async (_, use) => {
+    const folder = newFolder()
+    await openFileStore(folder).put('c/x', 'x')
+    const store = openFileStore(folder)
+    await use(store)
+    rmSync(folder, { recursive: true })
+    writeFileSync(folder, '')
+
+    await expect(store.put('c/x', 'y')).rejects.toMatchObject({
+      exitCode: 1,
+      remedy: expect.stringContaining('changes wait until it is back'),
+    })
+  })
+
   test('a store on a full device says that no space is left', async () => {
     const folder = newFolder()
     mkdirSync(join(folder, '.holdfast'), { recursive: true })
