@@ -66,30 +66,41 @@ export async function proveKubeconfig(file: string): Promise<void> {
   })
 }
 
-/** Whether anything of that name may be in the file: one that is broken, or not ours to write, need not be looked into. */
+/** Whether anything of that name is in the file. In one that is broken every word may be a name. */
 export const mentions = (file: string, name: string): Promise<boolean> =>
-  orNotWritable(file, async () => (await isThere(file)) && ((await readIfThere(file)) ?? '').includes(name))
+  orNotWritable(file, async () => {
+    const text = (await isThere(file)) ? ((await readIfThere(file)) ?? '') : ''
+    if (!text.includes(name)) return false
+    try {
+      return takeOut(parse(file, text), name)
+    } catch {
+      return text.split(/[^\w.-]+/).includes(name)
+    }
+  })
 
 /** Removes cluster, user and context called `name`; does not touch a file without them. True if anything was there. */
 export async function removeFromKubeconfig(file: string, name: string): Promise<boolean> {
   if (!(await mentions(file, name))) return false
-  return change(file, undefined, (document) => {
-    let changed = false
-    for (const list of ['clusters', 'contexts', 'users']) {
-      const entries = document.get(list)
-      if (!isSeq(entries)) continue
-      const kept = entries.items.filter((item) => nameOf(item) !== name)
-      changed ||= kept.length !== entries.items.length
-      entries.items = kept
-    }
-    if (document.get('current-context') === name) {
-      const none = new Scalar('')
-      none.type = Scalar.QUOTE_DOUBLE
-      document.set('current-context', none)
-      changed = true
-    }
-    return changed
-  })
+  return change(file, undefined, (document) => takeOut(document, name))
+}
+
+/** @returns whether anything of that name was there. */
+function takeOut(document: Document, name: string): boolean {
+  let changed = false
+  for (const list of ['clusters', 'contexts', 'users']) {
+    const entries = document.get(list)
+    if (!isSeq(entries)) continue
+    const kept = entries.items.filter((item) => nameOf(item) !== name)
+    changed ||= kept.length !== entries.items.length
+    entries.items = kept
+  }
+  if (document.get('current-context') === name) {
+    const none = new Scalar('')
+    none.type = Scalar.QUOTE_DOUBLE
+    document.set('current-context', none)
+    changed = true
+  }
+  return changed
 }
 
 /** Reads, edits and replaces under the lock. `edit` says whether there is anything to write. */

@@ -98,15 +98,18 @@ test('looks at the kubeconfig before anything goes', async () => {
   expect(await setup.operation.store.list('try/')).toContain('try/cluster.yaml')
 })
 
-test('is not held up by a kubeconfig that has nothing of it', async () => {
-  const [kubeconfig = ''] = setup.operation.kubeconfig.files
-  writeFileSync(kubeconfig, 'contexts: [')
+test.each(['contexts: [', 'contexts: [holdfast-try2'])(
+  'is not held up by a kubeconfig that has nothing of it: %s',
+  async (text) => {
+    const [kubeconfig = ''] = setup.operation.kubeconfig.files
+    writeFileSync(kubeconfig, text)
 
-  await deleteCluster(setup.operation, 'try')
+    await deleteCluster(setup.operation, 'try')
 
-  expect(await setup.operation.store.list('')).toEqual([])
-  expect(readFileSync(kubeconfig, 'utf8')).toBe('contexts: [')
-})
+    expect(await setup.operation.store.list('')).toEqual([])
+    expect(readFileSync(kubeconfig, 'utf8')).toBe(text)
+  },
+)
 
 test('finds what is left also when the declaration is gone', async () => {
   await setup.operation.store.delete(keys.clusterSpec('try'))

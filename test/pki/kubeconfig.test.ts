@@ -143,6 +143,17 @@ describe('a kubeconfig file', () => {
   })
 
   test.each([
+    ['broken', 'contexts: [holdfast-demo2, holdfast-demo.x'],
+    ['locked', 'contexts: [{ name: holdfast-demo2, context: {} }] # not holdfast-demo\n'],
+  ])('that is %s and has only a longer name is left alone', async (_, text) => {
+    writeFileSync(file, text)
+    writeFileSync(`${file}.lock`, '')
+
+    expect(await removeFromKubeconfig(file, 'holdfast-demo')).toBe(false)
+    expect(readFileSync(file, 'utf8')).toBe(text)
+  })
+
+  test.each([
     ['clusters: [', 'YAML'],
     ['- a\n- b\n', 'no mapping'],
     ['clusters: {a: 1}\n', '"clusters" is no list'],
