@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { Inventory } from '../clouds/cloud.ts'
+import { HoldfastError } from '../errors.ts'
 import { type KubeconfigInput, kubeconfigEntryName, renderKubeconfig } from '../pki/kubeconfig.ts'
 import {
   kubeconfigTarget,
@@ -14,19 +15,18 @@ import type { Operation } from './operation.ts'
 import { goesToProxy, pastProxy } from './proxy.ts'
 
 /**
- * Merges the context `holdfast-NAME` into the user's kubeconfig, or into `file`.
+ * Merges the context `holdfast-NAME` into the user's kubeconfig.
  * @returns the context's name and the file that was changed.
  */
 export async function exportKubeconfig(
   operation: Operation,
   cluster: string,
-  file?: string,
 ): Promise<{ context: string; file: string }> {
   const entry = await adminEntry(operation, cluster)
-  const target = file ?? (await kubeconfigTarget(operation.kubeconfig.files))
-  await mergeKubeconfig(target, entry, operation.kubeconfig.owner)
+  const file = await kubeconfigTarget(operation.kubeconfig.files)
+  await mergeKubeconfig(file, entry, operation.kubeconfig.owner)
   warnOfProxy(operation, entry)
-  return { context: entry.context, file: target }
+  return { context: entry.context, file }
 }
 
 function warnOfProxy(
@@ -42,15 +42,22 @@ function warnOfProxy(
 }
 
 /**
- * Before anything is changed: what the change of the user's kubeconfig would trip over in the end.
+ * Before anything is changed: what the change of the user's kubeconfig would trip over in the end. Only here is a bad
+ * file bad input.
  * @param removed the cluster whose context is to go from every file; without it one is to be added.
  * @throws HoldfastError `kubeconfig-broken`, `kubeconfig-not-writable`, `kubeconfig-locked`.
  */
 export async function checkKubeconfig({ kubeconfig }: Operation, removed?: string): Promise<void> {
   const files = removed === undefined ? [await kubeconfigTarget(kubeconfig.files)] : kubeconfig.files
-  for (const file of files) {
-    if (removed === undefined || (await mentions(file, kubeconfigEntryName(removed))))
-      await proveKubeconfig(file)
+  try {
+    for (const file of files) {
+      if (removed === undefined || (await mentions(file, kubeconfigEntryName(removed))))
+        await proveKubeconfig(file)
+    }
+  } catch (error) {
+    // That somebody else is changing it is no fault of what was given.
+    if (!(error instanceof HoldfastError) || error.code === 'kubeconfig-locked') throw error
+    throw Object.assign(error, { exitCode: 2 })
   }
 }
 

@@ -130,7 +130,6 @@ async function orNotWritable<T>(file: string, action: () => Promise<T>): Promise
     if (error instanceof HoldfastError) throw error
     throw new HoldfastError('kubeconfig-not-writable', `${file} cannot be changed: ${messageOf(error)}`, {
       remedy: 'Name a file that can be written in KUBECONFIG.',
-      exitCode: 2,
       cause: error,
     })
   }
@@ -140,7 +139,6 @@ function parse(file: string, text: string): Document {
   const broken = (reason: string) =>
     new HoldfastError('kubeconfig-broken', `${file} is no kubeconfig: ${reason}. It was not changed.`, {
       remedy: `Mend or move away ${file}, or name another file in KUBECONFIG.`,
-      exitCode: 2,
     })
   // Every plain word stays the word it is: `012` is another number for kubectl than for us.
   const document = parseDocument(text, { schema: 'failsafe' })

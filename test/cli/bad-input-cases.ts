@@ -293,6 +293,13 @@ export const badInputs: BadInput[] = [
     before: 'try --zones us-west-2a',
     code: 2,
   },
+  {
+    name: 'a kubeconfig that is none',
+    words: 'export kubeconfig try --kubeconfig DIR/c.yaml',
+    before: 'try',
+    files: { 'c.yaml': '- a list' },
+    code: 2,
+  },
   { name: 'a kubeconfig of what is not made', words: 'export kubeconfig try', before: 'try', code: 3 },
   {
     name: 'leader and follower at once',

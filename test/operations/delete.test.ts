@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { HoldfastError } from '../../src/errors.ts'
 import { applyCluster } from '../../src/operations/apply.ts'
@@ -96,6 +96,22 @@ test('looks at the kubeconfig before anything goes', async () => {
 
   expect(setup.cloud.inventory).toEqual(before)
   expect(await setup.operation.store.list('try/')).toContain('try/cluster.yaml')
+})
+
+test('whose kubeconfig breaks when the machines are gone has failed, and is finished by the same command', async () => {
+  const [kubeconfig = ''] = setup.operation.kubeconfig.files
+  setup.cloud.before = ({ action }) => {
+    if (action === 'delete-network') writeFileSync(kubeconfig, 'contexts: [holdfast-try')
+  }
+
+  await expect(deleteCluster(setup.operation, 'try')).rejects.toMatchObject({
+    code: 'kubeconfig-broken',
+    exitCode: 1,
+  })
+  rmSync(kubeconfig)
+  await deleteCluster(setup.operation, 'try')
+
+  expect(await setup.operation.store.list('')).toEqual([])
 })
 
 test.each(['contexts: [', 'contexts: [holdfast-try2'])(

@@ -23,15 +23,18 @@ export function registerExport(program: Command, cli: Cli): void {
   withCommonOptions(kubeconfig).action(async (argument: string | undefined, _: unknown, self: Command) => {
     const options = optionsOf<CommonOptions & { kubeconfig?: string; print?: boolean }>(self)
     const name = await cli.clusterName(argument, options)
-    const { exportKubeconfig, renderAdminKubeconfig } = await import('../../operations/export-kubeconfig.ts')
-    await cli.operate(options, async (operation) => {
+    const { checkKubeconfig, exportKubeconfig, renderAdminKubeconfig } = await import(
+      '../../operations/export-kubeconfig.ts'
+    )
+    await cli.operate(options, async (opened) => {
+      const named = options.kubeconfig && [resolve(cli.io.cwd, options.kubeconfig)]
+      const operation = named ? { ...opened, kubeconfig: { ...opened.kubeconfig, files: named } } : opened
       if (options.print) {
         cli.data(await whenMade(operation, name, () => renderAdminKubeconfig(operation, name)))
         return
       }
-      const { context, file } = await whenMade(operation, name, () =>
-        exportKubeconfig(operation, name, options.kubeconfig && resolve(cli.io.cwd, options.kubeconfig)),
-      )
+      await checkKubeconfig(operation)
+      const { context, file } = await whenMade(operation, name, () => exportKubeconfig(operation, name))
       cli.io.out(`Context ${cli.colours.bold(context)} is in ${file}.\n`)
     })
   })
