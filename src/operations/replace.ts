@@ -8,7 +8,7 @@ import { sortProblems, validateDeclaration } from '../spec/validate.ts'
 import { writeCluster, writeGroup } from '../spec/write.ts'
 import { keys } from '../store/keys.ts'
 import { StoreConflictError } from '../store/store.ts'
-import { anotherName } from './another-name.ts'
+import { anotherName, nameStays } from './another-name.ts'
 import { type Declared, readDeclared, refuseUnfinishedDeletion, requireCluster } from './declared.ts'
 import { openJournal } from './journal.ts'
 import { withOperationLock } from './lock.ts'
@@ -19,8 +19,8 @@ interface ReplaceInput {
   file: string
   /** The cluster that was named beside the text. */
   cluster: string | undefined
-  /** How; see `anotherName`. */
-  named?: string
+  /** The text is that cluster's declaration as an editor left it. */
+  edited?: boolean
 }
 
 /**
@@ -117,7 +117,7 @@ const withSeat = (group: InstanceGroupSpec, seat: string | undefined): InstanceG
 
 function clusterOf(
   documents: readonly (ClusterSpec | InstanceGroupSpec)[],
-  { file, cluster, named }: ReplaceInput,
+  { file, cluster, edited }: ReplaceInput,
 ): string {
   const names = new Set(
     documents.map((document) =>
@@ -129,10 +129,10 @@ function clusterOf(
     throw new InvalidInputError(
       `${file} speaks of several clusters: ${[...names].join(', ')}`,
       [],
-      'One at a time.',
+      edited ? nameStays : 'One at a time.',
     )
   }
-  if (cluster !== undefined && cluster !== only) throw anotherName(file, only, cluster, named)
+  if (cluster !== undefined && cluster !== only) throw anotherName(file, only, cluster, edited)
   return only
 }
 

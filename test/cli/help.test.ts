@@ -109,20 +109,23 @@ test('what was written in an editor that failed is kept', async () => {
   rmSync(dirname(file), { recursive: true })
 })
 
-test('a cluster that is given another name in an editor stays what it is', async () => {
+test.each([
+  ['everywhere', /(name|cluster): x$/gm, 'declares y, and what is edited is x'],
+  ['alone', /(name): x$/gm, 'speaks of several clusters: y, x'],
+])('a cluster that is given another name %s in an editor stays what it is', async (_, places, said) => {
   await run('create cluster x')
   const before = cli.snapshot()
 
   const ran = await cli.run(['edit', 'cluster', 'x'], {
     attach: async (command) => {
       const file = command.at(-1) ?? ''
-      writeFileSync(file, readFileSync(file, 'utf8').replaceAll(/(name|cluster): x$/gm, '$1: y'))
+      writeFileSync(file, readFileSync(file, 'utf8').replaceAll(places, '$1: y'))
       return 0
     },
   })
 
   expect(ran.code).toBe(2)
-  expect(ran.err).toMatch(/x\.yaml declares y, and what is edited is x/)
+  expect(ran.err).toContain(`x.yaml ${said}\n→ The name of a cluster cannot change.`)
   expect(cli.snapshot()).toEqual(before)
   rmSync(dirname(ran.err.match(/\/\S+x\.yaml/)?.[0] ?? ''), { recursive: true })
 })

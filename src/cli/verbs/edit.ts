@@ -61,7 +61,7 @@ async function editAndReplace(
   const { planCluster } = await import('../../operations/plan.ts')
   // Where the text is refused, its file's name is in the problems.
   const plan = await cli.operate(options, async (operation) => {
-    await replaceDeclared(operation, { text, file, cluster, named: 'what is edited is' })
+    await replaceDeclared(operation, { text, file, cluster, edited: true })
     return planCluster(operation, cluster)
   })
   await rm(folder, { recursive: true })
