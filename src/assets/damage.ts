@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { isErrno } from '../errors.ts'
 import type { Asset } from './cache.ts'
 import { listTree, parseManifest, sha256OfEntry, sha256OfText, type TreeEntry } from './manifest.ts'
 
@@ -20,6 +21,18 @@ export interface LookOptions {
  * nothing of it: that is what `all` is for.
  */
 export async function findDamage(asset: Asset, options: LookOptions = {}): Promise<string | undefined> {
+  try {
+    return await look(asset, options)
+  } catch (error) {
+    // Also where another process, which holds the asset's lock, is just moving the damaged one away.
+    const { path = asset.dir } = error as NodeJS.ErrnoException
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return `${path} is missing.`
+    if (isErrno(error, 'EIO')) return `${path} cannot be read.`
+    throw error
+  }
+}
+
+async function look(asset: Asset, options: LookOptions): Promise<string | undefined> {
   const entries = listTree(asset.dir)
   const lines = entries.map((entry) => lineOf(entry, options))
   const known = new Set(options.all ? [] : await readMarker(asset))

@@ -1,4 +1,5 @@
-import { link, mkdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { link, mkdir, readFile, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { beforeEach, expect, test } from 'vitest'
 import { type Asset, publishAsset } from '../../src/assets/cache.ts'
@@ -51,6 +52,37 @@ test.for([
   expect(await findDamage(asset)).toContain(`${asset.dir}/${words}.`)
   // What was found stays so until it is made again.
   expect(await findDamage(asset)).toContain(words)
+})
+
+test('the folder itself is missed, and what cannot be listed in its place', async () => {
+  await rename(asset.dir, join(dirname(asset.dir), 'elsewhere'))
+
+  expect(await findDamage(asset)).toBe(`${asset.dir} is missing.`)
+  await writeFile(asset.dir, '')
+  expect(await findDamage(asset)).toBe(`${asset.dir} is missing.`)
+})
+
+test.runIf(process.geteuid?.() === 0)('a file that the disk does not give back is damage', async () => {
+  await rememberVerified(asset, {})
+  const source = join(import.meta.dirname, '..', '..', 'src', 'assets', 'damage.ts')
+  const script = `const { findDamage } = await import('${source}')
+console.log(await findDamage(${JSON.stringify(asset)}))`
+  // To read a process's memory from its first byte fails with EIO.
+  const bound = 'mount --bind /proc/$$/mem "$1" && exec "$2" --input-type=module -e "$3"'
+
+  const words = [
+    '--mount',
+    'sh',
+    '-c',
+    bound,
+    'sh',
+    join(asset.dir, 'sub', 'small'),
+    process.execPath,
+    script,
+  ]
+  const said = execFileSync('unshare', words, { encoding: 'utf8' })
+
+  expect(said).toContain(' cannot be read.')
 })
 
 test('the manifest itself is checked', async () => {
