@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { isErrno } from '../errors.ts'
 import { runCommand } from './command.ts'
 import { describeTree, formatManifest, sha256OfText } from './manifest.ts'
@@ -82,16 +82,16 @@ export async function publishAsset(
 }
 
 /**
- * Only a damaged copy can be in the way. Machines may run on it, and their files must not go while they do: it stays
- * in `CACHE/damaged` until there is another one.
+ * Only a damaged copy can be in the way. Machines may run on it, and on those that were set aside before it, and their
+ * files must not go while they do: each stays in `CACHE/damaged` until the user removes it.
  */
 async function setAside(cache: string, asset: AssetId): Promise<void> {
   const home = assetHome(cache, asset)
   if (!existsSync(home)) return
-  const aside = join(cache, 'damaged', `${asset.name}-${asset.version}-${asset.key}`)
-  await rm(aside, { recursive: true, force: true })
-  await mkdir(dirname(aside), { recursive: true, mode: 0o700 })
-  await rename(home, aside)
+  const damaged = join(cache, 'damaged')
+  await mkdir(damaged, { recursive: true, mode: 0o700 })
+  const name = `${asset.name}-${asset.version}-${asset.key}-${randomBytes(4).toString('hex')}`
+  await rename(home, join(damaged, name))
 }
 
 async function removeLeftovers(parent: string, key: string): Promise<void> {
