@@ -5,7 +5,10 @@ const wanted = [
   { tool: 'iptables', package: 'iptables', reason: 'stands for a host whose rules drop bridged packets' },
 ]
 
-await installMissing((event) => {
-  if (event.type === 'step-started') console.log(event.title)
-  if (event.type === 'warning') console.log(event.message)
-}, wanted)
+await installMissing({
+  report: (event) => {
+    if (event.type === 'step-started') console.log(event.title)
+    if (event.type === 'warning') console.log(event.message)
+  },
+  wanted,
+})

@@ -78,17 +78,27 @@ async function isThere(tool: string, dirs: readonly string[]): Promise<boolean> 
   return found.includes(true)
 }
 
+export interface InstallOptions {
+  readonly report: Report
+  /** Asked to end: nothing is begun any more. */
+  readonly stop?: AbortSignal | undefined
+  readonly wanted?: readonly HostPackage[]
+  readonly env?: NodeJS.ProcessEnv
+  readonly lock?: string
+}
+
 /**
  * Installs what is missing, once, and returns the packages it installed. One process of the host does
  * so at a time; the others wait and say for whom. Throws `host-packages-missing`, which lists them all, where
  * that takes another distribution's tools or root.
  */
-export async function installMissing(
-  report: Report,
-  wanted: readonly HostPackage[] = hostPackages,
-  env: NodeJS.ProcessEnv = process.env,
+export async function installMissing({
+  report,
+  stop,
+  wanted = hostPackages,
+  env = process.env,
   lock = hostLock,
-): Promise<string[]> {
+}: InstallOptions): Promise<string[]> {
   const missing = await missingPackages(wanted, env)
   if (missing.length === 0) return []
   const packages = [...new Set(missing.map((entry) => entry.package))].sort()
@@ -97,8 +107,12 @@ export async function installMissing(
   if (process.getuid?.() !== 0) throw notInstallable(missing, 'that takes root', packages)
   const title = `Installing on this host: ${packages.join(', ')}`
   return asStep(report, 'host-packages', title, async (progress) => {
-    const onWait = (holder?: number) => progress(`waiting for process ${holder ?? 'unknown'}`)
+    const onWait = (holder?: number) => {
+      if (stop?.aborted) throw interrupted()
+      progress(`waiting for process ${holder ?? 'unknown'}`)
+    }
     return withLock(lock, { onWait }, async () => {
+      if (stop?.aborted) throw interrupted()
       if ((await missingPackages(wanted, env)).length === 0) return []
       await installWithApt(packages, report, env, progress)
       const still = await missingPackages(wanted, env)
@@ -159,6 +173,12 @@ async function install(
     await rm(folder, { recursive: true, force: true })
   }
 }
+
+const interrupted = () =>
+  new HoldfastError('interrupted', 'Stopped, as asked. No package was installed.', {
+    remedy: 'Go on with the same command.',
+    exitCode: 130,
+  })
 
 const notInstallable = (missing: readonly HostPackage[], why: string, packages: readonly string[]) =>
   new HoldfastError(

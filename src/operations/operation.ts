@@ -73,7 +73,7 @@ export function openOperation(options: OperationOptions): Operation {
       import('../assets/resolve.ts'),
       import('../assets/host-packages.ts'),
     ])
-    await installMissing(report)
+    await installMissing({ report, stop: options.stop })
     const [resolved, bundle] = await Promise.all([
       resolveAssets({ kubernetesVersion, cache: home.cache, report, stop: options.stop }),
       agent(),

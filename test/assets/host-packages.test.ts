@@ -9,6 +9,7 @@ import type { ProgressEvent } from '../../src/events.ts'
 import { scratch } from './scratch.ts'
 
 const isRoot = process.getuid?.() === 0
+const report = () => {}
 
 /** An apt-get that notes what it is asked for, and then runs `script`. */
 async function fakeApt(script: string) {
@@ -36,7 +37,9 @@ test('what is there is not missing, what is not there is', async () => {
 test('a complete host is left alone', async () => {
   const { env, log, lock } = await fakeApt('exit 1')
 
-  expect(await installMissing(() => {}, [{ tool: 'sh', package: 'dash', reason: '' }], env, lock)).toEqual([])
+  expect(
+    await installMissing({ report, wanted: [{ tool: 'sh', package: 'dash', reason: '' }], env, lock }),
+  ).toEqual([])
   await expect(log()).rejects.toThrow('ENOENT')
 })
 
@@ -54,7 +57,7 @@ test.runIf(isRoot)('everything that is missing is installed at once, and it is s
     reason: 'a reason',
   }))
 
-  const installed = await installMissing((event) => events.push(event), wanted, env, lock)
+  const installed = await installMissing({ report: (event) => events.push(event), wanted, env, lock })
 
   expect(installed).toEqual(['more', 'pack'])
   expect((await log()).split('\n')).toEqual([
@@ -75,7 +78,7 @@ test.runIf(isRoot)('one process installs at a time, and who waits says for whom'
   let installing: Promise<string[]> | undefined
 
   await withLock(lock, {}, async () => {
-    installing = installMissing(report, [{ tool, package: 'pack', reason: '' }], env, lock)
+    installing = installMissing({ report, wanted: [{ tool, package: 'pack', reason: '' }], env, lock })
     await vi.waitUntil(() => said.length > 0, { timeout: 5_000 })
     await writeFile(tool, '')
   })
@@ -85,15 +88,33 @@ test.runIf(isRoot)('one process installs at a time, and who waits says for whom'
   await expect(log()).rejects.toThrow('ENOENT')
 })
 
+test.runIf(isRoot)('who is asked to end while waiting installs nothing', async () => {
+  const { env, log, lock } = await fakeApt('true')
+  const stop = new AbortController()
+  const wanted = [{ tool: 'no-such-tool', package: 'pack', reason: '' }]
+  const stopWhenWaiting = (event: ProgressEvent) => {
+    if (event.type === 'step-progress') stop.abort()
+  }
+
+  await withLock(lock, {}, async () => {
+    const waiting = installMissing({ report: stopWhenWaiting, stop: stop.signal, wanted, env, lock })
+    await expect(waiting).rejects.toMatchObject({ code: 'interrupted', exitCode: 130 })
+  })
+
+  const late = installMissing({ report, stop: stop.signal, wanted, env, lock })
+  await expect(late).rejects.toMatchObject({ code: 'interrupted' })
+  await expect(log()).rejects.toThrow('ENOENT')
+})
+
 test.runIf(isRoot)('a failed installation says what to install', async () => {
   const { env, lock } = await fakeApt('echo "E: Unable to locate package pack"; exit 100')
 
-  const installing = installMissing(
-    () => {},
-    [{ tool: 'no-such-tool', package: 'pack', reason: '' }],
+  const installing = installMissing({
+    report,
+    wanted: [{ tool: 'no-such-tool', package: 'pack', reason: '' }],
     env,
     lock,
-  )
+  })
 
   await expect(installing).rejects.toMatchObject({
     message: expect.stringContaining('Unable to locate package pack'),
@@ -104,12 +125,12 @@ test.runIf(isRoot)('a failed installation says what to install', async () => {
 test.runIf(isRoot)('what is missing after its installation is listed', async () => {
   const { env, lock } = await fakeApt('exit 0')
 
-  const installing = installMissing(
-    () => {},
-    [{ tool: 'no-such-tool', package: 'pack', reason: 'x' }],
+  const installing = installMissing({
+    report,
+    wanted: [{ tool: 'no-such-tool', package: 'pack', reason: 'x' }],
     env,
     lock,
-  )
+  })
 
   await expect(installing).rejects.toMatchObject({
     code: 'host-packages-missing',
@@ -126,7 +147,8 @@ test.runIf(isRoot)('an installation is not cut off by the end of the command tha
   await writeFile(
     join(dir, 'parent.ts'),
     `import { installMissing } from '${source}'
-await installMissing(() => {}, [{ tool: '${tool}', package: 'pack', reason: '' }], { PATH: '${env.PATH}' }, '${lock}')`,
+const wanted = [{ tool: '${tool}', package: 'pack', reason: '' }]
+await installMissing({ report: () => {}, wanted, env: { PATH: '${env.PATH}' }, lock: '${lock}' })`,
   )
   const parent = spawn(process.execPath, [join(dir, 'parent.ts')], { stdio: 'ignore' })
   await vi.waitUntil(() => existsSync(join(dir, 'begun')), { timeout: 10_000 })

@@ -88,7 +88,7 @@ Examples:
           import('../../assets/resolve.ts'),
           import('../../assets/host-packages.ts'),
         ])
-        await installMissing(operation.report)
+        await installMissing({ report: operation.report, stop: operation.stop })
         await resolveAssets({
           kubernetesVersion: options.kubernetesVersion,
           cache: operation.home.cache,
