@@ -2,7 +2,7 @@ import { basename } from 'node:path'
 import { asStep } from '../events.ts'
 import { type Bundle, writeBundle } from './bundle-file.ts'
 import { sha256OfFile } from './manifest.ts'
-import { type AssetOptions, assetContext, obtainLeaves } from './resolve.ts'
+import { type AssetOptions, assetContext, obtainLeaves, obtainProbe } from './resolve.ts'
 import { componentVersions } from './versions.ts'
 
 /**
@@ -14,9 +14,11 @@ export async function bundleAssets(
   options: AssetOptions & { file: string },
 ): Promise<{ bundle: Bundle; sha256: string }> {
   const versions = componentVersions(options.kubernetesVersion)
-  const leaves = await obtainLeaves(versions, await assetContext({ ...options, verify: true }))
+  const context = await assetContext({ ...options, verify: true })
+  const leaves = await obtainLeaves(versions, context)
+  const probe = await obtainProbe(context)
   return asStep(options.report, 'assets-bundle', `Bundle ${basename(options.file)}`, async (progress) => {
-    const assets = Object.values(leaves).filter((asset) => asset !== undefined)
+    const assets = [...Object.values(leaves), ...(probe ? [probe] : [])]
     const bundle = await writeBundle(options.file, versions.kubernetes, assets, progress)
     return { bundle, sha256: await sha256OfFile(options.file) }
   })

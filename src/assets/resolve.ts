@@ -46,8 +46,6 @@ export interface ResolvedAssets extends Omit<MachineAssets, 'agentBundle' | 'age
   kubectl: string
   /** What every machine has from its first moment: reference and OCI archive. */
   images: { reference: string; archive: string }[]
-  /** The archive of `holdfast.dev/probe:1`; undefined where it could not be built. */
-  probeArchive: string | undefined
 }
 
 /** Node's release that the agent runs on. */
@@ -79,7 +77,6 @@ export async function resolveAssets(options: AssetOptions): Promise<ResolvedAsse
       reference,
       archive: join(images.dir, `${name}.tar`),
     })),
-    probeArchive: made.probe ? join(made.probe.dir, 'probe.tar') : undefined,
   }
 }
 
@@ -116,7 +113,7 @@ export const leafRecipes = (versions: ComponentVersions) => ({
   cni: cniRecipe(versions),
 })
 
-export type Leaves = Record<keyof ReturnType<typeof leafRecipes>, Asset> & { probe?: Asset } & Made
+export type Leaves = Record<keyof ReturnType<typeof leafRecipes>, Asset> & Made
 
 export async function obtainLeaves(versions: ComponentVersions, context: AssetContext): Promise<Leaves> {
   const recipes = leafRecipes(versions)
@@ -131,7 +128,6 @@ export async function obtainLeaves(versions: ComponentVersions, context: AssetCo
     containerd: await get(recipes.containerd),
     coredns: await get(recipes.coredns),
     cni: await get(recipes.cni),
-    ...(await probeIfPossible(context)),
   }))()
   // Both have ended before an error is passed on, so that nothing works on behind the caller's back.
   const [first, second] = await Promise.allSettled([root, compiled])
@@ -140,16 +136,19 @@ export async function obtainLeaves(versions: ComponentVersions, context: AssetCo
   return { ...second.value, 'machine-root': first.value }
 }
 
-/** The probe has no official release, and no cluster needs it: only tests and drills do. */
-async function probeIfPossible(context: AssetContext): Promise<{ probe?: Asset }> {
+/**
+ * The image that tests and drills put into pods; undefined, with a warning, where it cannot be built. It has no official
+ * release, and no cluster needs it: what makes a cluster does not try to build it each time.
+ */
+export async function obtainProbe(context: AssetContext): Promise<Asset | undefined> {
   try {
-    return { probe: await obtain(probeRecipe(), context) }
+    return await obtain(probeRecipe(), context)
   } catch (error) {
     // A Go that is too old is no reason to end here, where all else was downloaded.
     const unbuilt = ['asset-command-missing', 'asset-command-failed']
     if (!(error instanceof HoldfastError) || !unbuilt.includes(error.code)) throw error
     context.report({ type: 'warning', message: `There is no probe image: ${messageOf(error)}` })
-    return {}
+    return undefined
   }
 }
 

@@ -84,19 +84,17 @@ Examples:
       // Before anything is installed.
       if (bundle) await (await import('../../assets/bundle-file.ts')).openBundle(bundle)
       await cli.operate(options, async (operation) => {
-        const [{ resolveAssets }, { installMissing }] = await Promise.all([
+        const [{ assetContext, obtainProbe, resolveAssets }, { installMissing }] = await Promise.all([
           import('../../assets/resolve.ts'),
           import('../../assets/host-packages.ts'),
         ])
-        await installMissing({ report: operation.report, stop: operation.stop })
-        await resolveAssets({
-          kubernetesVersion: options.kubernetesVersion,
-          cache: operation.home.cache,
-          report: operation.report,
-          stop: operation.stop,
-          verify: true,
-          ...(bundle ? { bundle } : {}),
-        })
+        const { report, stop, home } = operation
+        const { kubernetesVersion } = options
+        await installMissing({ report, stop })
+        const wanted = { kubernetesVersion, cache: home.cache, report, stop, verify: true }
+        const from = { ...wanted, ...(bundle ? { bundle } : {}) }
+        await resolveAssets(from)
+        await obtainProbe(await assetContext(from))
       })
       cli.io.out(`Everything for Kubernetes ${options.kubernetesVersion} is in ${cli.home().cache}.\n`)
     })

@@ -1,9 +1,13 @@
+import { join } from 'node:path'
 import { expect } from 'vitest'
+import { assetContext, obtainProbe } from '../../../src/assets/resolve.ts'
+import { kubernetes } from '../../../src/constants.ts'
+import { silent } from '../../../src/events.ts'
 import { ensure, get, isReady, type KubeList, type Pod, type Target, targetOf } from './client.ts'
 import { mustRun } from './holdfast.ts'
-import { assets, mustKubectl } from './kubectl.ts'
+import { mustKubectl } from './kubectl.ts'
 import { machinesOf } from './machines.ts'
-import { clusterName } from './place.ts'
+import { clusterName, home } from './place.ts'
 import { defined, eventually } from './wait.ts'
 
 const image = 'holdfast.dev/probe:1'
@@ -12,8 +16,9 @@ const label = 'node-role.kubernetes.io/control-plane'
 /** A program that answers with its pod's name, in two Deployments: on the workers, and on the masters. */
 export async function deployProbe(cluster = clusterName): Promise<void> {
   const target = targetOf(cluster)
-  const archive = defined((await assets()).probeArchive, 'probe image (it needs Go)')
-  await mustRun(['load', 'image', archive, '--name', cluster])
+  const from = { kubernetesVersion: kubernetes.defaultVersion, cache: home().cache, report: silent }
+  const probe = defined(await obtainProbe(await assetContext(from)), 'probe image (it needs Go)')
+  await mustRun(['load', 'image', join(probe.dir, 'probe.tar'), '--name', cluster])
   const tolerations = [{ key: label, operator: 'Exists', effect: 'NoSchedule' }]
   await deploy(target, 'on-workers', 1, {})
   await deploy(target, 'on-masters', (await machinesOf('master', cluster)).length, {
