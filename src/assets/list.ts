@@ -1,6 +1,7 @@
+import { isErrno, messageOf } from '../errors.ts'
 import { type Asset, type AssetSource, assetHome, readAsset } from './cache.ts'
 import { binRecipe, imagesRecipe, type Made, probeRecipe, templateRecipe } from './catalog.ts'
-import { findDamage } from './damage.ts'
+import { findDamage, type LookOptions } from './damage.ts'
 import type { OfficialSites } from './official.ts'
 import { assetId, type Recipe } from './recipe.ts'
 import { type AssetOptions, leafRecipes } from './resolve.ts'
@@ -13,6 +14,8 @@ export interface ListedAsset {
   present: boolean
   /** What is wrong with it, so that it is made again when it is next needed. */
   damage: string | undefined
+  /** Why its files could not be looked at: they are another user's. */
+  unseen: string | undefined
   source: AssetSource | undefined
   /** Size of its files; hard links of another asset's files are counted again. */
   bytes: number | undefined
@@ -20,7 +23,10 @@ export interface ListedAsset {
   path: string | undefined
 }
 
-/** Every asset of a Kubernetes version, whether it is in the cache or not. Changes nothing. */
+/**
+ * Every asset of a Kubernetes version, whether it is in the cache or not. Makes and removes nothing, but remembers what
+ * it verified, as every command does: the first look at a new cache reads every file.
+ */
 export async function listAssets(
   options: Pick<AssetOptions, 'kubernetesVersion' | 'cache' | 'verify'>,
 ): Promise<ListedAsset[]> {
@@ -31,13 +37,26 @@ export async function listAssets(
       name,
       version,
       present: asset !== undefined,
-      damage: asset && (await findDamage(asset, { all, linked: recipe?.linked ?? false })),
+      ...(await lookInto(asset, { all, linked: recipe?.linked ?? false })),
       source: asset?.source,
       bytes: asset?.bytes,
       path: recipe && assetHome(cache, assetId(recipe)),
     })
   }
   return listed
+}
+
+/** Containerd's folder has parts that only root may read: without sudo the other lines are still worth showing. */
+async function lookInto(
+  asset: Asset | undefined,
+  options: LookOptions,
+): Promise<Pick<ListedAsset, 'damage' | 'unseen'>> {
+  try {
+    return { damage: asset && (await findDamage(asset, options)), unseen: undefined }
+  } catch (error) {
+    if (!isErrno(error, 'EACCES', 'EPERM')) throw error
+    return { damage: undefined, unseen: messageOf(error) }
+  }
 }
 
 interface SeenAsset {

@@ -1,6 +1,7 @@
-import { chmodSync, mkdirSync } from 'node:fs'
+import { chmodSync, globSync, mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { fillCache } from '../assets/filled-cache.ts'
 import { goodHost } from '../clouds/local-acting/good-host.ts'
 import { type Ran, type TestCli, testCli } from './support.ts'
 
@@ -43,6 +44,21 @@ describe.runIf(isRoot)('without sudo, where everything was made with it', () => 
     expect(ran.err).toMatch(/→ .*run this command with sudo/)
     expect(ran.code).toBe(2)
     expect(cli.snapshot()).toEqual(before)
+  })
+
+  test('assets list shows the rest where the files of one are root’s', async () => {
+    const cache = join(cli.cwd, 'cache')
+    await fillCache(cache)
+    const [template = ''] = globSync(join(cache, 'assets', 'containerd-template', '*', 'files'))
+    chmodSync(template, 0o700)
+
+    const { code, out, err } = await runAsNobody('assets list', 'assets list')
+
+    expect(code, err).toBe(0)
+    expect(out).toMatch(/^etcd +\S+ +yes /m)
+    expect(out).toMatch(/^containerd-template +\S+ +unseen /m)
+    expect(out).toContain(`containerd-template: EACCES: permission denied, scandir '${template}'`)
+    expect(out).toMatch(/run this command with sudo/)
   })
 
   test('assets list says the same of the cache', async () => {

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
+import type { ListedAsset } from '../../assets/list.ts'
 import { kubernetes } from '../../constants.ts'
 import type { Cli, CommonOptions } from '../context.ts'
 import { exitCodes } from '../exit-codes.ts'
@@ -48,8 +49,7 @@ Examples:
       const { kubernetesVersion, output, verify = false } = optionsOf<AssetOptions>(self)
       const { listAssets } = await import('../../assets/list.ts')
       const items = await listAssets({ kubernetesVersion, cache: cli.home().cache, verify })
-      const damages = items.flatMap(({ damage }) => damage ?? [])
-      if (damages.length > 0) cli.exitCode = exitCodes.notReady
+      if (items.some(({ damage }) => damage)) cli.exitCode = exitCodes.notReady
       if (output === 'json' || output === 'yaml') return printData(cli, items, output)
       cli.io.out(
         renderTable(
@@ -57,15 +57,13 @@ Examples:
           items.map((item) => [
             item.name,
             item.version,
-            item.damage ? 'damaged' : item.present ? 'yes' : 'no',
+            item.damage ? 'damaged' : item.unseen ? 'unseen' : item.present ? 'yes' : 'no',
             item.bytes === undefined ? '-' : `${Math.ceil(item.bytes / 1e6)} MB`,
             item.source ?? '-',
           ]),
         ),
       )
-      if (damages.length === 0) return
-      const next = 'What is damaged is never used: `holdfast assets fetch` makes it again, and so does `up`.'
-      cli.io.out(`\n${[...damages, next].join('\n')}\n`)
+      for (const paragraph of explained(items)) cli.io.out(`\n${paragraph.join('\n')}\n`)
     })
 
   withVersion(
@@ -119,4 +117,17 @@ Examples:
     })
     cli.io.out(`Written: ${target}\n`)
   })
+}
+
+/** What the table's words mean, where they ask for something. */
+function explained(items: readonly ListedAsset[]): string[][] {
+  const damages = items.flatMap(({ damage }) => damage ?? [])
+  const unseen = items.flatMap((item) => (item.unseen ? `${item.name}: ${item.unseen}` : []))
+  const again = 'What is damaged is never used: `holdfast assets fetch` makes it again, and so does `up`.'
+  const sudo =
+    'What is unseen is there, but not for you to read: run this command with sudo to have it verified.'
+  return [
+    ...(damages.length > 0 ? [[...damages, again]] : []),
+    ...(unseen.length > 0 ? [[...unseen, sudo]] : []),
+  ]
 }
