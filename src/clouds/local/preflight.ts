@@ -7,7 +7,7 @@ import { missingPackages } from '../../assets/host-packages.ts'
 import { missingAssets } from '../../assets/list.ts'
 import { type OfficialSites, officialSites, reachableSites } from '../../assets/official.ts'
 import { calledThroughSudo } from '../../assets/remedies.ts'
-import { messageOf, type Problem } from '../../errors.ts'
+import { HoldfastError, messageOf, type Problem } from '../../errors.ts'
 import type { Home } from '../../home.ts'
 import { localHost } from '../../hosts/local.ts'
 import type { FolderFacts } from './preflight-disk.ts'
@@ -33,7 +33,7 @@ export async function preflight(
 ): Promise<Problem[]> {
   const [facts, missing] = await Promise.all([
     (probes.hostFacts ?? hostFacts)(home),
-    missingAssets({ kubernetesVersion, cache: home.cache }),
+    missingAssets({ kubernetesVersion, cache: home.cache }).catch(noneOfThisVersion),
   ])
   const problems = (build: boolean) =>
     preflightProblems(facts, { ...wanted, fetch: missing.names.length > 0, build })
@@ -42,6 +42,13 @@ export async function preflight(
   if (missing.sites.length === 0 || isDeepStrictEqual(built, unbuilt)) return unbuilt
   const reachable = await reachableSites(probes.sites ?? officialSites, process.env)
   return missing.sites.every((site) => reachable[site]) ? unbuilt : built
+}
+
+/** A version that is no longer supported is the declaration's fault, of which the list of its problems tells. */
+function noneOfThisVersion(error: unknown): Awaited<ReturnType<typeof missingAssets>> {
+  if (error instanceof HoldfastError && error.code === 'kubernetes-version-unsupported')
+    return { names: [], sites: [] }
+  throw error
 }
 
 export async function hostFacts(home: Home): Promise<HostFacts> {

@@ -89,3 +89,12 @@ test('the cache needs room until everything is in it, what is made from other as
   await fillCache(home.cache)
   expect(await found(home, { disk })).toEqual([])
 })
+
+test('a version that nothing is there for does not hide what else is in the way', async () => {
+  const probes = { hostFacts: async () => ({ ...goodHost, root: false }), sites: noSites }
+  const wanted = { machines: 4, running: 0, volumesGib: 12 }
+
+  const problems = await preflight(await openHome(), '1.20.0', wanted, probes)
+
+  expect(problems.map(({ path }) => path)).toEqual(['host.user'])
+})
