@@ -3,9 +3,10 @@ import { readFileSync } from 'node:fs'
 import { rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { isUnderSudo } from '../permission.ts'
 import { runCommand } from './command.ts'
 import type { Making } from './recipe.ts'
-import { calledThroughSudo, installGo, takeBundle } from './remedies.ts'
+import { installGo, takeBundle } from './remedies.ts'
 import { architecture } from './versions.ts'
 
 /** Our own Go modules, one a component; their go.sum files are the checksums of what is built. */
@@ -86,7 +87,7 @@ export async function goBuild(build: GoBuild, dir: string, making: Making): Prom
 /** By what Go says: not there, or older than the module asks for; out of memory; modules that cannot be had. */
 function goRemedy(message: string, env: NodeJS.ProcessEnv): string {
   if (/is not installed|requires go >=|invalid go version|golang\.org\/toolchain/.test(message))
-    return installGo(calledThroughSudo(env))
+    return installGo(isUnderSudo(env))
   const again = 'run the command again: what was compiled is kept.'
   if (/SIGKILL|signal: killed|cannot allocate memory/.test(message))
     return `It was killed, most likely for want of memory: end other programs, and ${again}`

@@ -4,7 +4,7 @@ import { leastGo } from '../constants.ts'
 export const takeBundle =
   'Or take everything from a bundle that `holdfast assets bundle FILE` wrote on another machine: `holdfast assets fetch --bundle FILE`.'
 
-/** @param sudo see `calledThroughSudo`. */
+/** @param sudo see `isUnderSudo`. */
 export const installGo = (sudo: boolean): string =>
   [
     `Install Go ${leastGo} or newer.`,
@@ -13,6 +13,3 @@ export const installGo = (sudo: boolean): string =>
       : []),
     takeBundle,
   ].join(' ')
-
-/** sudo puts a path of its own (`secure_path`) in the place of the caller's, which may have what that one has not. */
-export const calledThroughSudo = (env: NodeJS.ProcessEnv): boolean => (env.SUDO_USER || 'root') !== 'root'

@@ -3,10 +3,11 @@ import { dirname } from 'node:path'
 import { HoldfastError, InvalidInputError } from '../errors.ts'
 import { type Home, homeFolders, makeCache, resolveHome } from '../home.ts'
 import type { Operation } from '../operations/operation.ts'
+import { isUnderSudo } from '../permission.ts'
 import type { StateStore } from '../store/store.ts'
 import { type Colours, coloursFor } from './colours.ts'
 import { withCommandName } from './command-name.ts'
-import { type Io, isUnderSudo } from './io.ts'
+import type { Io } from './io.ts'
 import { createRenderer } from './render.ts'
 
 /** Options that every verb understands. */

@@ -1,6 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { constants, homedir } from 'node:os'
 import type { Probes } from '../operations/operation.ts'
+import { isUnderSudo } from '../permission.ts'
 
 /**
  * What the command line sees of the world. The real one is `processIo`; tests give their own, so
@@ -31,10 +32,6 @@ export interface Io {
   /** What is found out about this machine; tests give their own. */
   probes?: Probes
 }
-
-/** Whether somebody else than root called this through sudo. */
-export const isUnderSudo = (env: NodeJS.ProcessEnv, uid: number): boolean =>
-  uid === 0 && (env['SUDO_UID'] || '0') !== '0'
 
 /** @returns the caller under sudo; undefined without sudo, and where nobody knows that user. */
 export function sudoCaller(env: NodeJS.ProcessEnv, uid: number) {

@@ -6,10 +6,10 @@ import { isDeepStrictEqual } from 'node:util'
 import { missingPackages } from '../../assets/host-packages.ts'
 import { missingAssets } from '../../assets/list.ts'
 import { type OfficialSites, officialSites, reachableSites } from '../../assets/official.ts'
-import { calledThroughSudo } from '../../assets/remedies.ts'
 import { HoldfastError, messageOf, type Problem } from '../../errors.ts'
 import type { Home } from '../../home.ts'
 import { localHost } from '../../hosts/local.ts'
+import { isUnderSudo } from '../../permission.ts'
 import type { FolderFacts } from './preflight-disk.ts'
 import { type HostFacts, preflightProblems, type Wanted } from './preflight-rules.ts'
 
@@ -72,7 +72,7 @@ export async function hostFacts(home: Home): Promise<HostFacts> {
     ])
   return {
     root,
-    sudo: calledThroughSudo(process.env),
+    sudo: isUnderSudo(process.env),
     distribution: parseOsRelease(osRelease),
     architecture: arch(),
     memory,
