@@ -20,18 +20,21 @@ export interface Home {
   storeUrl: string
 }
 
-/** Where they are, by HOLDFAST_HOME, HOLDFAST_CACHE, XDG_DATA_HOME and XDG_CACHE_HOME. */
-export function homeFolders(env: NodeJS.ProcessEnv, userHome: string): { home: string; cache: string } {
-  const data = env['XDG_DATA_HOME'] || join(userHome, '.local', 'share')
-  const caches = env['XDG_CACHE_HOME'] || join(userHome, '.cache')
+/**
+ * Where they are, by HOLDFAST_HOME, HOLDFAST_CACHE, XDG_DATA_HOME and XDG_CACHE_HOME.
+ * @param userHome asked only where those leave it open.
+ */
+export function homeFolders(env: NodeJS.ProcessEnv, userHome: () => string): { home: string; cache: string } {
+  const data = () => env['XDG_DATA_HOME'] || join(userHome(), '.local', 'share')
+  const caches = () => env['XDG_CACHE_HOME'] || join(userHome(), '.cache')
   return {
-    home: resolve(env['HOLDFAST_HOME'] || join(data, 'holdfast')),
-    cache: resolve(env['HOLDFAST_CACHE'] || join(caches, 'holdfast')),
+    home: resolve(env['HOLDFAST_HOME'] || join(data(), 'holdfast')),
+    cache: resolve(env['HOLDFAST_CACHE'] || join(caches(), 'holdfast')),
   }
 }
 
 /** Makes the home (0700) where it is missing. @throws HoldfastError `path-not-usable`. */
-export function resolveHome(env: NodeJS.ProcessEnv = process.env, userHome = homedir()): Home {
+export function resolveHome(env: NodeJS.ProcessEnv = process.env, userHome = homedir): Home {
   const { home, cache } = homeFolders(env, userHome)
   makeUsable("Holdfast's home", home, 'HOLDFAST_HOME')
   const dir = realpathSync(home)

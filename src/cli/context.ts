@@ -3,7 +3,6 @@ import { dirname } from 'node:path'
 import { HoldfastError, InvalidInputError } from '../errors.ts'
 import { type Home, homeFolders, makeCache, resolveHome } from '../home.ts'
 import type { Operation } from '../operations/operation.ts'
-import { isUnderSudo } from '../permission.ts'
 import type { StateStore } from '../store/store.ts'
 import { type Colours, coloursFor } from './colours.ts'
 import { withCommandName } from './command-name.ts'
@@ -117,7 +116,10 @@ async function operate<T>(cli: Cli, options: CommonOptions, action: (operation: 
       report: renderer.report,
       stop: stop.signal,
       kubeconfig: {
-        files: kubeconfigFiles(io.env, io.userHome),
+        // Most operations need none of them, and then nobody has to know the caller's home.
+        get files() {
+          return kubeconfigFiles(io.env, io.env['KUBECONFIG'] ? '' : io.userHome())
+        },
         env: io.env,
         ...(io.caller ? { owner: io.caller } : {}),
       },
@@ -137,25 +139,13 @@ const noClusters = (store: StateStore) =>
   })
 
 /** Home and cache; under sudo the folders that are made in the caller's home belong to the caller. */
-function ownedHome({ env, userHome, uid, caller }: Io): Home {
-  if (!caller && isUnderSudo(env, uid)) throw callerUnknown(env['SUDO_UID'])
+function ownedHome({ env, userHome, caller }: Io): Home {
   const missing = Object.values(homeFolders(env, userHome)).flatMap(missingFrom)
   const home = resolveHome(env, userHome)
   makeCache(home)
   if (caller) for (const path of missing) chownSync(path, caller.uid, caller.gid)
   return home
 }
-
-/** In root's home nobody would look for it. */
-const callerUnknown = (user: string | undefined) =>
-  new HoldfastError(
-    'caller-unknown',
-    `sudo was called by user ${user}, who has no home that this host knows of`,
-    {
-      remedy: `See what \`getent passwd ${user}\` says. To use root's home, unset SUDO_UID.`,
-      exitCode: 2,
-    },
-  )
 
 const missingFrom = (path: string): string[] =>
   existsSync(path) ? [] : [path, ...missingFrom(dirname(path))]

@@ -1,5 +1,6 @@
-import { execFileSync, spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { constants, homedir } from 'node:os'
+import { HoldfastError, isErrno } from '../errors.ts'
 import type { Probes } from '../operations/operation.ts'
 import { isUnderSudo } from '../permission.ts'
 
@@ -19,10 +20,10 @@ export interface Io {
   cwd: string
   /** Numeric user id; 0 is root. */
   uid: number
-  /** The caller's own home folder, also under sudo. */
-  userHome: string
+  /** The caller's own home folder, also under sudo. @throws HoldfastError `caller-unknown`. */
+  userHome(): string
   /** Under sudo: who called, so that the caller's files stay the caller's. */
-  caller?: { uid: number; gid: number }
+  caller?: { uid: number; gid: number } | undefined
   /** Runs a program on the user's terminal and gives its exit code. */
   attach(command: readonly [string, ...string[]], env?: NodeJS.ProcessEnv): Promise<number>
   /** Calls back on each Ctrl-C until the returned function is called. */
@@ -33,27 +34,51 @@ export interface Io {
   probes?: Probes
 }
 
-/** @returns the caller under sudo; undefined without sudo, and where nobody knows that user. */
-export function sudoCaller(env: NodeJS.ProcessEnv, uid: number) {
-  if (!isUnderSudo(env, uid)) return undefined
-  const [, , id, gid, , home] = userEntry(env).split(':')
-  if (!home) return undefined
-  return { uid: Number(id), gid: Number(env['SUDO_GID'] ?? gid), home }
+/** How long the host's directory of users may take. */
+const lookupTimeoutMs = 3_000
+
+/** @returns the caller under sudo, as sudo says; undefined without it. A group that it leaves out stays as it is. */
+export const sudoCaller = (env: NodeJS.ProcessEnv, uid: number): Io['caller'] =>
+  isUnderSudo(env, uid)
+    ? { uid: Number(env['SUDO_UID']), gid: Number(env['SUDO_GID'] || unchanged) }
+    : undefined
+
+/** For chown(2). */
+const unchanged = -1
+
+/**
+ * The home of sudo's caller, from wherever this host has its users: they may be in a directory. In root's home nobody would
+ * look for anything.
+ * @throws HoldfastError `caller-unknown`.
+ */
+export function callersHome(env: NodeJS.ProcessEnv): string {
+  const words = ['passwd', env['SUDO_UID'] ?? '']
+  const { stdout, status, error } = spawnSync('getent', words, {
+    env,
+    encoding: 'utf8',
+    timeout: lookupTimeoutMs,
+    killSignal: 'SIGKILL',
+  })
+  const home = stdout?.trim().split(':')[5]
+  if (home) return home
+  const notThere = 2
+  if (status === 0 || status === notThere)
+    throw callerUnknown(words, 'who has no home that this host knows of')
+  const late = isErrno(error, 'ETIMEDOUT') && `did not answer within ${lookupTimeoutMs / 1000} s`
+  const why = late || (error ? `could not be run: ${error.message}` : `failed (${status})`)
+  throw callerUnknown(words, `whose home is not known: \`getent ${words.join(' ')}\` ${why}`)
 }
 
-/** The caller's line as in /etc/passwd, from wherever this host has its users: they may be in a directory. */
-function userEntry(env: NodeJS.ProcessEnv): string {
-  try {
-    const words = ['passwd', env['SUDO_UID'] ?? '']
-    return execFileSync('getent', words, { env, encoding: 'utf8', stdio: 'pipe', timeout: 30_000 }).trim()
-  } catch {
-    return ''
-  }
-}
+const callerUnknown = (words: readonly string[], why: string) =>
+  new HoldfastError('caller-unknown', `sudo was called by user ${words.at(-1)}, ${why}`, {
+    remedy: `See what \`getent ${words.join(' ')}\` says, or name HOLDFAST_HOME, HOLDFAST_CACHE and KUBECONFIG. To use root's home, unset SUDO_UID.`,
+    exitCode: 2,
+  })
 
 export function processIo(): Io {
   const uid = process.getuid?.() ?? -1
   const caller = sudoCaller(process.env, uid)
+  let userHome: string | undefined
   // `holdfast get … | head` closes the pipe early: that is no failure.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0)
@@ -67,8 +92,11 @@ export function processIo(): Io {
     env: process.env,
     cwd: process.cwd(),
     uid,
-    userHome: caller?.home ?? homedir(),
-    ...(caller ? { caller: { uid: caller.uid, gid: caller.gid } } : {}),
+    userHome() {
+      userHome ??= caller ? callersHome(process.env) : homedir()
+      return userHome
+    },
+    caller,
     attach,
     onInterrupt(callback) {
       process.on('SIGINT', callback)

@@ -133,7 +133,7 @@ test('an operation knows the proxy of the user’s own kubectl', async () => {
     HOLDFAST_CACHE: join(cli.cwd, 'cache'),
     HTTPS_PROXY: 'http://proxy:3128',
   }
-  const io = { env, userHome: cli.cwd, onInterrupt: () => () => {} }
+  const io = { env, userHome: () => cli.cwd, onInterrupt: () => () => {} }
 
   const { kubeconfig } = await createCli(io as unknown as Io).operate({}, async (operation) => operation)
 

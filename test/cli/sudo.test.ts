@@ -1,7 +1,7 @@
 import { mkdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { sudoCaller } from '../../src/cli/io.ts'
+import { callersHome, sudoCaller } from '../../src/cli/io.ts'
 import { type TestCli, testCli } from './support.ts'
 
 let cli: TestCli
@@ -10,37 +10,65 @@ beforeEach(() => {
 })
 afterEach(() => cli.remove())
 
-/** A host whose users are in a directory: /etc/passwd has none of them. */
-function fromDirectory(line: string): NodeJS.ProcessEnv {
-  const script = `#!/bin/sh\n[ "$1 $2" = "passwd 4000001" ] && echo '${line}'\n`
-  writeFileSync(join(cli.cwd, 'getent'), script, { mode: 0o755 })
-  return { PATH: `${cli.cwd}:/usr/bin:/bin` }
+/** A host whose users are in a directory, which answers by a script: /etc/passwd has none of them. */
+function fromDirectory(script: string): NodeJS.ProcessEnv {
+  writeFileSync(join(cli.cwd, 'getent'), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
+  return { PATH: `${cli.cwd}:/usr/bin:/bin`, SUDO_UID: '4000001' }
 }
-const directory = 'me:*:4000001:4000002:Me:/net/home/me:/bin/bash'
+const directory = `[ "$1 $2" = "passwd 4000001" ] && echo 'me:*:4000001:4000002:Me:/net/home/me:/bin/bash'`
 
 describe('who called through sudo', () => {
-  test('is found where the host has its users', () => {
-    const path = { PATH: process.env['PATH'] }
-
-    expect(sudoCaller({ ...path, SUDO_UID: '65534', SUDO_GID: '7' }, 0)).toEqual({
-      uid: 65_534,
-      gid: 7,
-      home: '/nonexistent',
-    })
-    expect(sudoCaller({ ...fromDirectory(directory), SUDO_UID: '4000001' }, 0)).toEqual({
-      uid: 4_000_001,
-      gid: 4_000_002,
-      home: '/net/home/me',
-    })
-    expect(sudoCaller({ ...path, SUDO_UID: '4000001' }, 0)).toBeUndefined()
+  test('is who sudo says', () => {
+    expect(sudoCaller({ SUDO_UID: '65534', SUDO_GID: '7' }, 0)).toEqual({ uid: 65_534, gid: 7 })
   })
 
   test('is nobody without sudo, for root, and where sudo led to another user', () => {
-    const env = fromDirectory(directory)
+    expect(sudoCaller({}, 0)).toBeUndefined()
+    expect(sudoCaller({ SUDO_UID: '0' }, 0)).toBeUndefined()
+    expect(sudoCaller({ SUDO_UID: '4000001' }, 33)).toBeUndefined()
+  })
 
-    expect(sudoCaller(env, 0)).toBeUndefined()
-    expect(sudoCaller({ ...env, SUDO_UID: '0' }, 0)).toBeUndefined()
-    expect(sudoCaller({ ...env, SUDO_UID: '4000001' }, 33)).toBeUndefined()
+  test('has a home where the host has its users', () => {
+    expect(callersHome({ PATH: process.env['PATH'], SUDO_UID: '65534' })).toBe('/nonexistent')
+    expect(callersHome(fromDirectory(directory))).toBe('/net/home/me')
+  })
+
+  test.each([
+    ['not known', 'exit 2', /who has no home that this host knows of$/],
+    ['silent', 'exec sleep 30', /`getent passwd 4000001` did not answer within 3 s$/],
+    ['broken', 'exit 3', /`getent passwd 4000001` failed \(3\)$/],
+  ])('and a directory that is %s is told from the others', (_, script, words) => {
+    const env = fromDirectory(script)
+
+    expect(() => callersHome(env)).toThrow(
+      expect.objectContaining({
+        code: 'caller-unknown',
+        exitCode: 2,
+        message: expect.stringMatching(words),
+        remedy: expect.stringContaining('getent passwd 4000001'),
+      }),
+    )
+  })
+
+  test('and a host without getent says so', () => {
+    expect(() => callersHome({ PATH: cli.cwd, SUDO_UID: '4000001' })).toThrow(/could not be run: .*ENOENT/)
+  })
+
+  test('is looked up only where the home is needed', async () => {
+    const env = { SUDO_UID: '4000001' }
+    const caller = { uid: 4_000_001, gid: 4_000_002 }
+    const userHome = () => callersHome({ ...fromDirectory('exit 2') })
+    const run = (words: string, more = {}) =>
+      cli.run(words.split(' '), { env: { ...env, ...more }, caller, userHome })
+
+    const kubeconfig = { KUBECONFIG: join(cli.cwd, 'kubeconfig') }
+    expect((await run('--help')).code).toBe(0)
+    expect((await run('create cluster try', kubeconfig)).code).toBe(0)
+    expect((await run('get clusters')).code).toBe(0)
+    const refused = await run('get clusters', { HOLDFAST_HOME: '' })
+
+    expect(refused.code).toBe(2)
+    expect(refused.err).toMatch(/^Error: sudo was called by user 4000001, who has no home/)
   })
 })
 
@@ -52,7 +80,7 @@ test.runIf(process.geteuid?.() === 0)(
 
     const { code } = await cli.run(['create', 'cluster', 'try'], {
       caller: { uid: 4_000_001, gid: 4_000_002 },
-      userHome,
+      userHome: () => userHome,
       env: { HOLDFAST_HOME: '', HOLDFAST_CACHE: '', SUDO_UID: '4000001' },
     })
 

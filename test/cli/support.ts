@@ -45,7 +45,7 @@ export function testCli(): TestCli {
         columns: 100,
         cwd: base,
         uid: 0,
-        userHome: base,
+        userHome: () => base,
         attach: async () => 0,
         onInterrupt: () => () => {},
         exit: (code) => {

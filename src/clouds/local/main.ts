@@ -124,4 +124,4 @@ function boundedLog(path: string): (line: string) => void {
 }
 
 // Nobody is served from a home that has been removed.
-if (existsSync(homeFolders(process.env, homedir()).home)) await main(resolveHome())
+if (existsSync(homeFolders(process.env, homedir).home)) await main(resolveHome())
