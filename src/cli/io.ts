@@ -51,12 +51,12 @@ const unchanged = -1
  * look for anything.
  * @throws HoldfastError `caller-unknown`.
  */
-export function callersHome(env: NodeJS.ProcessEnv): string {
+export function callersHome(env: NodeJS.ProcessEnv, timeoutMs = lookupTimeoutMs): string {
   const words = ['passwd', env['SUDO_UID'] ?? '']
   const { stdout, status, error } = spawnSync('getent', words, {
     env,
     encoding: 'utf8',
-    timeout: lookupTimeoutMs,
+    timeout: timeoutMs,
     killSignal: 'SIGKILL',
   })
   const home = stdout?.trim().split(':')[5]
@@ -64,7 +64,7 @@ export function callersHome(env: NodeJS.ProcessEnv): string {
   const notThere = 2
   if (status === 0 || status === notThere)
     throw callerUnknown(words, 'who has no home that this host knows of')
-  const late = isErrno(error, 'ETIMEDOUT') && `did not answer within ${lookupTimeoutMs / 1000} s`
+  const late = isErrno(error, 'ETIMEDOUT') && `did not answer within ${timeoutMs / 1000} s`
   const why = late || (error ? `could not be run: ${error.message}` : `failed (${status})`)
   throw callerUnknown(words, `whose home is not known: \`getent ${words.join(' ')}\` ${why}`)
 }
