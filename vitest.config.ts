@@ -1,6 +1,18 @@
 import { defineConfig } from 'vitest/config'
 import { InOrder } from './test/e2e/support/in-order.ts'
 
+/** They start real processes or servers and wait for them: among the unit tests they would take a third of the time. */
+const ofProcesses = [
+  'test/assets/command.test.ts',
+  'test/assets/host-packages.test.ts',
+  'test/cli/start-script.test.ts',
+  'test/clouds/local/client.test.ts',
+  'test/clouds/local-acting/{firewalld,network}.test.ts',
+  'test/drills/{kill-master,workload}.test.ts',
+  'test/etcd/client.test.ts',
+  'test/store/process-lock.test.ts',
+]
+
 const oneAtATime = { fileParallelism: false, testTimeout: 300_000, hookTimeout: 900_000 }
 
 export default defineConfig({
@@ -13,7 +25,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/e2e/**'],
+          exclude: ['test/e2e/**', ...ofProcesses],
           globalSetup: 'test/temporary-folder.ts',
           testTimeout: 60_000,
           // Loading the sources again for each file would take more than half of the time.
@@ -24,7 +36,7 @@ export default defineConfig({
       {
         test: {
           name: 'e2e',
-          include: ['test/e2e/**/*.test.ts'],
+          include: ['test/e2e/**/*.test.ts', ...ofProcesses],
           exclude: ['test/e2e/[0-9]*'],
           globalSetup: 'test/temporary-folder.ts',
           ...oneAtATime,

@@ -78,7 +78,7 @@ const always = { numRuns: 60, seed: 3 }
 const hunted = process.env.QUORUM_RUNS
 const byChance = hunted
   ? { numRuns: Number(hunted) }
-  : { numRuns: 40, interruptAfterTimeLimit: 3_000, markInterruptAsFailure: false }
+  : { numRuns: 20, interruptAfterTimeLimit: 3_000, markInterruptAsFailure: false }
 const timeoutMs = hunted ? 600_000 : 120_000
 const toBeReached = [
   /^set-aside: .* though it follows them, and restarts have not helped/,

@@ -15,7 +15,7 @@ describe('a declaration written as YAML', () => {
         expect(parsed.problems).toEqual([])
         expect(joinDocuments(parsed.documents).declaration).toEqual(declaration)
       }),
-      { numRuns: 300 },
+      { numRuns: 100 },
     )
   })
 
@@ -92,7 +92,7 @@ describe('a file of any kind', () => {
           problems.some((problem) => problem.severity === 'error' && !problem.blocks),
         )
       }),
-      { numRuns: 1000 },
+      { numRuns: 300 },
     )
   })
 })
