@@ -28,15 +28,20 @@ export async function refuseWhenWeak(context: DrillContext): Promise<void> {
   )
 }
 
+const tooFewMasters = 'one may be lost only where there are three or more'
+
 function refuseFor(context: DrillContext, reason: string | undefined): void {
   if (!reason) return
+  const wait = `Wait with \`holdfast validate cluster ${context.cluster} --wait 5m\``
   throw new HoldfastError('drill-refused', `No master of ${context.cluster} is killed: ${reason}`, {
-    remedy: `Wait with \`holdfast validate cluster ${context.cluster} --wait 5m\`, or use --force.`,
+    remedy: `${reason === tooFewMasters ? 'Declare three masters' : wait}, or use --force.`,
   })
 }
 
 function tooFew(observation: Observation): string | undefined {
   const left = mayLoseMore(observation) ?? 0
+  const masters = observation.inventory.machines.filter(({ role }) => role === 'master').length
+  if (left < 1 && masters < 3) return tooFewMasters
   return left < 1 ? 'it may lose no master without losing the quorum' : undefined
 }
 

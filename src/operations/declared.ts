@@ -98,7 +98,7 @@ export async function clusterNotFound(store: StateStore, cluster: string): Promi
     ? `Did you mean ${meant}?`
     : known.length > 0
       ? `There are: ${known.join(', ')}.`
-      : 'Make one with `holdfast up`.'
+      : 'Is it the right store? HOLDFAST_HOME, HOLDFAST_STATE_STORE and --state say which. `holdfast up` makes a cluster.'
   return new HoldfastError('cluster-not-found', `There is no cluster "${cluster}" in ${store.location}`, {
     remedy,
     exitCode: 2,

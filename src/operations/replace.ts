@@ -1,5 +1,5 @@
 import { HoldfastError, InvalidInputError, type Problem } from '../errors.ts'
-import { fixedFieldProblems } from '../plan/fixed-fields.ts'
+import { fixedFieldProblems, keptByRunning } from '../plan/fixed-fields.ts'
 import { assignSeats } from '../spec/defaults.ts'
 import { diffDeclarations } from '../spec/difference.ts'
 import { parseDocuments } from '../spec/parse.ts'
@@ -47,6 +47,8 @@ export async function replaceDeclared(operation: Operation, input: ReplaceInput)
     // Until something is made, everything may still change.
     if (inventory.network) {
       throwOnErrors(fixedFieldProblems(declared.declaration.cluster, wanted.cluster), input.file)
+      for (const message of keptByRunning(declared.declaration, wanted))
+        operation.report({ type: 'warning', message })
     }
     await writeDeclared(operation, declared, wanted)
     return cluster

@@ -31,6 +31,8 @@ export async function enterCommand(
     `PATH=${machinePath}`,
     'HOME=/root',
     'LANG=C.UTF-8',
+    // As in a login shell there: kubectl finds the administrator's on a master.
+    'KUBECONFIG=/etc/kubernetes/admin.conf',
     `TERM=${process.env['TERM'] ?? 'dumb'}`,
   ]
   const [program = 'nsenter', ...words] = enterMachine(pid)

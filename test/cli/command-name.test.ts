@@ -13,7 +13,7 @@ const run = (words: string) => cli.run(words.split(' '), { env })
 
 describe('commands that are printed are called as this one was', () => {
   test('in remedies', async () => {
-    expect((await run('update cluster none')).err).toContain('Make one with `sudo ./holdfast up`.')
+    expect((await run('update cluster none')).err).toContain('`sudo ./holdfast up` makes a cluster.')
   })
 
   test('in remedies that tell sudo more', async () => {

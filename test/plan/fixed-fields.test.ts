@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Inventory } from '../../src/clouds/cloud.ts'
 import { applyProblems } from '../../src/plan/apply-problems.ts'
-import { fixedFieldProblems } from '../../src/plan/fixed-fields.ts'
+import { fixedFieldProblems, keptByRunning } from '../../src/plan/fixed-fields.ts'
 import { clusterWithDefaults } from '../../src/spec/defaults.ts'
 import { masterGroups } from '../../src/spec/master-groups.ts'
 import type { ClusterSpec, Declaration } from '../../src/spec/types.ts'
@@ -40,6 +40,20 @@ test.each<[string, ClusterSpec, string[]]>([
     ],
   ],
   [
+    'egress',
+    cluster({ egress: 'nat' }),
+    ['cluster.spec.egress is none and cannot become nat: machines that run have their routes'],
+  ],
+  [
+    'port and names of the API',
+    cluster({ api: { port: 7443, dnsName: 'a.example.com', extraNames: ['b.example.com', 'c'] } }),
+    [
+      'cluster.spec.api.port is 6443 and cannot become 7443: every kubeconfig and every worker holds it',
+      'cluster.spec.api.dnsName is not set and cannot become a.example.com: certificates of apiservers that run hold their names',
+      'cluster.spec.api.extraNames is not set and cannot become b.example.com,c: certificates of apiservers that run hold their names',
+    ],
+  ],
+  [
     'name',
     { ...cluster(), metadata: { name: 'y' } },
     ['cluster.metadata.name is x and cannot become y: names and certificates hold it'],
@@ -52,6 +66,29 @@ const declaration = (spec: object = {}): Declaration => ({
   cluster: cluster(spec),
   groups: masterGroups('x', ['a'], 1),
 })
+test('what machines that run do not get is said, field by field', () => {
+  const before = declaration()
+  const [group] = before.groups
+  if (!group) throw new Error('no group')
+  const after = declaration({ etcd: { events: { quotaBytes: 512 * 1024 ** 2 } } })
+  const labelled = {
+    ...group,
+    spec: { ...group.spec, nodeLabels: { team: 'x' }, taints: ['a=b:NoSchedule'] },
+  }
+
+  expect(keptByRunning(before, before)).toEqual([])
+  expect(
+    keptByRunning(before, {
+      ...after,
+      groups: [labelled, { ...labelled, metadata: { ...group.metadata, name: 'new' } }],
+    }),
+  ).toEqual([
+    'cluster.spec.etcd.events.quotaBytes: members that run keep theirs; machines that are made from now on get the new ones.',
+    `groups[${group.metadata.name}].spec.nodeLabels: nodes that are there keep theirs; machines that are made from now on get the new ones.`,
+    `groups[${group.metadata.name}].spec.taints: nodes that are there keep theirs; machines that are made from now on get the new ones.`,
+  ])
+})
+
 const volume = { id: 'v', seat: 'a', etcd: 'main' as const, zone: 'a', sizeGib: 5 }
 
 test.each<[string, Declaration, Partial<Inventory>, string[]]>([

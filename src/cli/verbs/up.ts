@@ -36,13 +36,10 @@ Examples:
 }
 
 /** Declares the cluster, or compares the flags with what is declared, and brings it up. */
-export async function bringUp(
-  cli: Cli,
-  name: string,
-  options: UpOptions,
-): Promise<{ changed: boolean; context: string }> {
+export async function bringUp(cli: Cli, name: string, options: UpOptions): Promise<UpResult> {
   const flags = { ...options, name, cloud: 'local' }
   const told = new Set<string>()
+  let masters = 0
   const wanted = async (existing: Declaration | undefined) => {
     const { declaration, problems } = existing
       ? await declareAgain(existing, flags)
@@ -52,13 +49,23 @@ export async function bringUp(
       if (!told.has(text)) cli.io.err(text)
       told.add(text)
     }
+    masters = declaration.groups.filter(({ spec }) => spec.role === 'master' && spec.size > 0).length
     return declaration
   }
   const { up } = await import('../../operations/up.ts')
-  return cli.operate(options, (operation) => up(operation, name, wanted, { timeoutMs: options.wait }))
+  const done = await cli.operate(options, (operation) =>
+    up(operation, name, wanted, { timeoutMs: options.wait }),
+  )
+  return { ...done, masters }
 }
 
-function nextCommands(cli: Cli, name: string, result: { changed: boolean; context: string }): string {
+interface UpResult {
+  changed: boolean
+  context: string
+  masters: number
+}
+
+function nextCommands(cli: Cli, name: string, result: UpResult): string {
   const { bold } = cli.colours
   return [
     result.changed
@@ -66,7 +73,8 @@ function nextCommands(cli: Cli, name: string, result: { changed: boolean; contex
       : `Cluster ${bold(name)} is up; nothing had to be changed.`,
     `  kubectl --context ${result.context} get nodes   (or: holdfast --name ${name} kubectl get nodes)`,
     `  holdfast validate cluster ${name}`,
-    `  holdfast drill kill-master ${name} --leader`,
+    // One master cannot be lost.
+    ...(result.masters >= 3 ? [`  holdfast drill kill-master ${name} --leader`] : []),
     '',
   ].join('\n')
 }

@@ -50,7 +50,7 @@ function nftRules(): string[] {
 function others(lines: readonly string[]): string[] {
   const { prefix } = home()
   return lines
-    .filter((line) => line !== '')
+    .filter((line) => line.trim() !== '')
     .filter((line) => {
       const foreign = [...line.matchAll(/hf-[0-9a-f]{6}/g)].some(([found]) => found !== prefix)
       return !foreign && (!line.includes(`${tmpdir()}/`) || line.includes(base))
