@@ -61,7 +61,7 @@ function foldersOf(home: Home, cluster: Pick<LocalCluster, 'name'>) {
  * Starts the balancer on the cluster's endpoint where it does not run, with these targets. It runs
  * in a root of its own, in its own session, and outlives this process. Idempotent. One that another
  * version of Holdfast started with another configuration is replaced.
- * @throws HoldfastError `endpoint-missing`, `haproxy-missing`, `balancer-not-started`.
+ * @throws HoldfastError `endpoint-missing`, `haproxy-missing`, `balancer-not-started`, `balancer-not-stopped`.
  */
 export async function ensureBalancer(
   home: Home,
@@ -88,7 +88,7 @@ export async function ensureBalancer(
       const before = await readFile(folders.config, 'utf8').catch(() => '')
       if (withoutServers(before) === withoutServers(config({}))) return applyTargets(folders, targets)
       // Another version of Holdfast started it: one that was never told of a backend cannot be told its servers.
-      await killProcess(running)
+      await endBalancer(cluster, running)
     }
     const named = [
       options.machineRoot,
@@ -217,14 +217,17 @@ export async function stopBalancer(home: Home, cluster: LocalCluster): Promise<v
   const folders = foldersOf(home, cluster)
   await withHostLock(lockName(home, cluster), async () => {
     const running = await findBalancer(folders.root)
-    if (running && !(await killProcess(running))) {
-      throw new HoldfastError(
-        'balancer-not-stopped',
-        `HAProxy of ${cluster.name} (process ${running.pid}) does not end`,
-      )
-    }
+    if (running) await endBalancer(cluster, running)
     await rm(folders.dir, { recursive: true, force: true })
   })
+}
+
+async function endBalancer(cluster: Pick<LocalCluster, 'name'>, running: ProcessIdentity): Promise<void> {
+  if (await killProcess(running)) return
+  throw new HoldfastError(
+    'balancer-not-stopped',
+    `HAProxy of ${cluster.name} (process ${running.pid}) does not end`,
+  )
 }
 
 async function runningIn(root: string, cluster: Pick<LocalCluster, 'name'>): Promise<ProcessIdentity> {

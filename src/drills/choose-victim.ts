@@ -22,28 +22,26 @@ export async function refuseWhenWeak(context: DrillContext): Promise<void> {
   if (context.force) return
   const observation = await context.observer.observe()
   const missing = missingStrength(observation, { masters: wantedMasters(observation) })
-  refuseFor(
-    context,
-    missing.length > 0 ? `it is not at full strength (${missing.join('; ')})` : tooFew(observation),
-  )
+  if (missing.length > 0) throw refusal(context, `it is not at full strength (${missing.join('; ')})`)
+  refuseTooFew(context, observation)
 }
 
-const tooFewMasters = 'one may be lost only where there are three or more'
-
-function refuseFor(context: DrillContext, reason: string | undefined): void {
-  if (!reason) return
-  const wait = `Wait with \`holdfast validate cluster ${context.cluster} --wait 5m\``
-  throw new HoldfastError('drill-refused', `No master of ${context.cluster} is killed: ${reason}`, {
-    remedy: `${reason === tooFewMasters ? 'Declare three masters' : wait}, or use --force.`,
-  })
-}
-
-function tooFew(observation: Observation): string | undefined {
-  const left = mayLoseMore(observation) ?? 0
+function refuseTooFew(context: DrillContext, observation: Observation): void {
+  if ((mayLoseMore(observation) ?? 0) >= 1) return
   const masters = observation.inventory.machines.filter(({ role }) => role === 'master').length
-  if (left < 1 && masters < 3) return tooFewMasters
-  return left < 1 ? 'it may lose no master without losing the quorum' : undefined
+  if (masters < 3)
+    throw refusal(context, 'one may be lost only where there are three or more', 'Declare three masters')
+  throw refusal(context, 'it may lose no master without losing the quorum')
 }
+
+const refusal = (
+  { cluster }: DrillContext,
+  reason: string,
+  remedy = `Wait with \`holdfast validate cluster ${cluster} --wait 5m\``,
+) =>
+  new HoldfastError('drill-refused', `No master of ${cluster} is killed: ${reason}`, {
+    remedy: `${remedy}, or use --force.`,
+  })
 
 /**
  * Chooses by who leads right now: the leader of etcd `main`, or a master that leads neither etcd
@@ -68,7 +66,7 @@ export async function chooseVictim(context: DrillContext, which: 'leader' | 'fol
       remedy: `Look with \`holdfast validate cluster ${context.cluster}\` and try again.`,
     })
   }
-  if (!context.force) refuseFor(context, tooFew(observation))
+  if (!context.force) refuseTooFew(context, observation)
   const volumes = inventory.volumes.filter((volume) => volume.attachedTo === machine.id)
   const seat = volumes[0]?.seat
   return { machine, ...(seat ? { seat } : {}), volumes, leader }

@@ -148,19 +148,11 @@ describe('what is declared while this machine is being prepared', () => {
     expect(await readDeclared(setup.operation.store, 'try')).toEqual(before)
   })
 
-  test('and deleted is not made again', async () => {
-    await createCluster(setup.operation, declare())
-    const slow = slowUp({})
-    await slow.preparing
-
-    await deleteCluster(setup.another(), 'try')
-    slow.goOn()
-
-    expect(await slow.ended).toMatchObject({ code: 'cluster-deleted' })
-    expect(await setup.operation.store.list('')).toEqual([])
-  })
-
-  test('and deleted before anything was declared is not made behind the deletion’s back', async () => {
+  test.each([
+    ['is not made again', () => createCluster(setup.operation, declare())],
+    ['before anything was declared is not made behind the deletion’s back', async () => {}],
+  ])('and deleted %s', async (_, before) => {
+    await before()
     const slow = slowUp({})
     await slow.preparing
 
